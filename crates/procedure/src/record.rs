@@ -1,0 +1,166 @@
+//! What happened: one flat value for each exchange.
+
+use crate::{
+    Access, Act, Because, Domain, Exit, Imsi, LinkId, Malformed, Plmn, Stage, StackId, Symbol, Time,
+    WorkerId,
+};
+
+/// A result as the protocol codes it, base and experimental told apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Code {
+    /// No result was seen.
+    #[default]
+    None,
+    /// The base protocol's own (Diameter Result-Code).
+    Base(u32),
+    /// A vendor's, inside its group (Diameter Experimental-Result).
+    Experimental {
+        /// Vendor-Id.
+        vendor: u32,
+        /// Experimental-Result-Code.
+        code: u32,
+    },
+}
+
+/// How an exchange ended for the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finish {
+    /// The peer's answer went back to the asker.
+    Answered,
+    /// The gateway answered itself.
+    Refused,
+    /// Nothing was said; the asker's link was gone or a rule wanted silence.
+    Discarded,
+    /// No answer came in time; the gateway answered for the peer.
+    Expired,
+    /// An answer that no open exchange waited for: late, repeated or invented. Not forwarded.
+    Stray,
+    /// The frame could not be read.
+    Malformed(Malformed),
+}
+
+/// Where a refusal came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Provenance {
+    /// Not a refusal.
+    None,
+    /// Our steering.
+    Steering,
+    /// Our limits.
+    Limit,
+    /// Our screening.
+    Screening,
+    /// The far end said it; we passed it on.
+    Relayed,
+    /// No rule or no live link led anywhere.
+    Unroutable,
+    /// Nobody answered in time.
+    Expired,
+    /// The message was looping or could not be read.
+    Protocol,
+}
+
+/// One exchange, completed at answer, refusal, discard or expiry.
+#[derive(Clone, Copy, Debug)]
+pub struct Record {
+    /// When the opening message arrived.
+    pub opened: Time,
+    /// When the exchange ended.
+    pub closed: Time,
+    /// The protocol family.
+    pub stack: StackId,
+    /// The worker that owned the exchange.
+    pub worker: WorkerId,
+    /// The link the opening message came over.
+    pub from: LinkId,
+    /// The link it was last sent to.
+    pub to: Option<LinkId>,
+    /// How often it was sent: more than 1 after a failover.
+    pub sends: u8,
+    /// The stack's number of the application.
+    pub application: u32,
+    /// The stack's number of the operation.
+    pub operation: u32,
+    /// What was attempted.
+    pub act: Act,
+    /// In which domain.
+    pub domain: Domain,
+    /// Over which radio access.
+    pub access: Access,
+    /// The sender marked it as a repeat.
+    pub repeat: bool,
+    /// The subscriber. Leaves the process only as a keyed pseudonym.
+    pub imsi: Option<Imsi>,
+    /// Whose subscriber it was.
+    pub customer: Option<Symbol>,
+    /// The subscriber's home network.
+    pub home: Option<Plmn>,
+    /// The visited network.
+    pub visited: Option<Plmn>,
+    /// Whether the plan in force prefers the visited network.
+    pub preferred: Option<bool>,
+    /// How it ended.
+    pub finish: Finish,
+    /// The result the asker was told.
+    pub code: Code,
+    /// The result means success.
+    pub success: bool,
+    /// Where a refusal came from.
+    pub provenance: Provenance,
+    /// The forced refusal's number on this network, 0 outside steering.
+    pub attempt: u8,
+    /// Why steering gave in.
+    pub exit: Option<Exit>,
+    /// Which rules spoke.
+    pub because: Because,
+    /// Octets of the opening message.
+    pub request_octets: u32,
+    /// Octets of the answer that left, 0 when none did.
+    pub answer_octets: u32,
+    /// The opening message's exchange identity, as in [`crate::Procedure::exchange`].
+    pub exchange: u64,
+}
+
+impl Finish {
+    /// The word used in records.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Refused => "refused",
+            Self::Discarded => "discarded",
+            Self::Expired => "expired",
+            Self::Stray => "stray",
+            Self::Malformed(_) => "malformed",
+        }
+    }
+}
+
+impl Provenance {
+    /// The word used in records.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Steering => "steering",
+            Self::Limit => "limit",
+            Self::Screening => "screening",
+            Self::Relayed => "relayed",
+            Self::Unroutable => "unroutable",
+            Self::Expired => "expired",
+            Self::Protocol => "protocol",
+        }
+    }
+
+    /// What a refusal by `stage` is called.
+    #[must_use]
+    pub const fn of_stage(stage: Option<Stage>) -> Self {
+        match stage {
+            Some(Stage::Limit) => Self::Limit,
+            Some(Stage::Screen) => Self::Screening,
+            Some(Stage::Steer) => Self::Steering,
+            Some(Stage::Route) => Self::Unroutable,
+            None => Self::None,
+        }
+    }
+}
