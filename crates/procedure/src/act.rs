@@ -98,6 +98,8 @@ pub struct Procedure<'a> {
     pub initial: bool,
     /// When it arrived.
     pub arrived: Time,
+    /// The sender speaks for a realm that its link may not.
+    pub spoofed: bool,
 }
 
 impl Act {
@@ -159,6 +161,5 @@ impl Access {
     }
 
     /// Every access, for files and command lines.
-    pub const ALL: [Self; 5] =
-        [Self::TwoG, Self::ThreeG, Self::FourG, Self::FiveG, Self::Unknown];
+    pub const ALL: [Self; 5] = [Self::TwoG, Self::ThreeG, Self::FourG, Self::FiveG, Self::Unknown];
 }

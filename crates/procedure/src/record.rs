@@ -1,8 +1,8 @@
 //! What happened: one flat value for each exchange.
 
 use crate::{
-    Access, Act, Because, Domain, Exit, Imsi, LinkId, Malformed, Plmn, Stage, StackId, Symbol, Time,
-    WorkerId,
+    Access, Act, Because, Domain, Exit, Imsi, LinkId, Malformed, Plmn, StackId, Stage, Symbol,
+    Time, WorkerId,
 };
 
 /// A result as the protocol codes it, base and experimental told apart.

@@ -70,5 +70,9 @@ pub trait Vocabulary {
     fn legal(&self, act: Act, domain: Domain) -> Vec<(u32, Refusal)>;
 
     /// The operation's name by its numbers, for records and people (`s6a`, `ulr`).
-    fn name(&self, application: u32, operation: u32) -> (Option<&'static str>, Option<&'static str>);
+    fn name(
+        &self,
+        application: u32,
+        operation: u32,
+    ) -> (Option<&'static str>, Option<&'static str>);
 }

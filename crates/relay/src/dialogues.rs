@@ -1,0 +1,179 @@
+//! Open exchanges of one worker: a slab whose index travels as our own label.
+//!
+//! The label (Hop-by-Hop Identifier) carries the worker, the slot and the slot's age, so an answer
+//! finds its exchange without a table, whichever worker's link it comes over, and one that comes
+//! too late finds that the slot has moved on.
+
+use procedure::{LinkId, Record, StackId, Symbol, WorkerId};
+
+use crate::reach::Tried;
+use crate::wheel::TimerKey;
+
+/// Exchanges one worker may have open; one more is refused with congestion.
+pub const DIALOGUES_MAX: usize = 1 << SLOT_BITS;
+/// Exchanges that one asker's link may have open, so that no peer takes all of the slots.
+pub const LINK_DIALOGUES_MAX: u32 = 1 << 16;
+/// Octets of kept requests that one worker may hold.
+pub const HELD_OCTETS_MAX: usize = 256 << 20;
+/// A slot's buffer larger than this is given back when the exchange ends.
+const BUFFER_KEEP_OCTETS: usize = 4096;
+
+const SLOT_BITS: u32 = 18;
+const AGE_BITS: u32 = 8;
+/// Workers a label can tell apart.
+pub(crate) const WORKERS_MAX: usize = 1 << (32 - SLOT_BITS - AGE_BITS);
+
+/// Names an open exchange of this worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    slot: u32,
+    age: u8,
+}
+
+/// One open exchange.
+#[derive(Debug)]
+pub(crate) struct Dialogue {
+    /// The opening message as it was received.
+    pub(crate) request: Vec<u8>,
+    /// The asker's own number for it.
+    pub(crate) asker_label: u32,
+    /// What the answer must repeat.
+    pub(crate) check: u64,
+    /// Which "up" of the asker's link it came over.
+    pub(crate) asker_generation: u32,
+    /// The very node that was asked, when it has a link.
+    pub(crate) named: Option<LinkId>,
+    /// The group that a route chose.
+    pub(crate) group: Option<Symbol>,
+    /// Put the gateway's own name in the place of the asker's.
+    pub(crate) hide_origin: bool,
+    /// The links it has been sent over.
+    pub(crate) tried: Tried,
+    /// Where it is waiting for an answer; `None` while it waits to be sent.
+    pub(crate) sent: Option<(LinkId, u32)>,
+    /// When the asker is answered whatever happens.
+    pub(crate) timer: Option<TimerKey>,
+    /// The record in the making.
+    pub(crate) record: Record,
+}
+
+#[derive(Debug)]
+struct Slot {
+    age: u8,
+    dialogue: Option<Dialogue>,
+    /// The buffer of the last request, for the next one.
+    buffer: Vec<u8>,
+}
+
+/// The slab.
+#[derive(Debug)]
+pub(crate) struct Dialogues {
+    worker: WorkerId,
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    held_octets: usize,
+    open_by_asker: Vec<u32>,
+}
+
+impl Dialogues {
+    pub(crate) fn new(worker: WorkerId, links: usize) -> Self {
+        let open_by_asker = vec![0; links];
+        Self { worker, slots: Vec::new(), free: Vec::new(), held_octets: 0, open_by_asker }
+    }
+
+    /// How many exchanges are open.
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// Whether another exchange of this asker fits into every limit.
+    pub(crate) fn has_room(&self, asker: LinkId) -> bool {
+        let asked = self.open_by_asker.get(asker.0 as usize);
+        (self.slots.len() < DIALOGUES_MAX || !self.free.is_empty())
+            && self.held_octets < HELD_OCTETS_MAX
+            && asked.is_some_and(|open| *open < LINK_DIALOGUES_MAX)
+    }
+
+    /// Opens an exchange over a copy of `request`. The caller asked [`Self::has_room`] before.
+    pub(crate) fn open(
+        &mut self,
+        request: &[u8],
+        make: impl FnOnce(Vec<u8>) -> Dialogue,
+    ) -> Ticket {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot { age: 0, dialogue: None, buffer: Vec::new() });
+            u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
+        });
+        let Some(entry) = self.slots.get_mut(slot as usize) else { return Ticket { slot, age: 0 } };
+        let mut buffer = std::mem::take(&mut entry.buffer);
+        buffer.clear();
+        buffer.extend_from_slice(request);
+        let dialogue = make(buffer);
+        self.held_octets += dialogue.record.request_octets as usize;
+        if let Some(open) = self.open_by_asker.get_mut(dialogue.record.from.0 as usize) {
+            *open += 1;
+        }
+        entry.dialogue = Some(dialogue);
+        Ticket { slot, age: entry.age }
+    }
+
+    /// Ends an exchange and hands it out; [`Self::recycle`] takes its buffer back.
+    pub(crate) fn close(&mut self, ticket: Ticket) -> Option<Dialogue> {
+        let slot = self.slots.get_mut(ticket.slot as usize)?;
+        if slot.age != ticket.age {
+            return None;
+        }
+        let dialogue = slot.dialogue.take()?;
+        slot.age = slot.age.wrapping_add(1);
+        self.free.push(ticket.slot);
+        self.held_octets -= dialogue.record.request_octets as usize;
+        if let Some(open) = self.open_by_asker.get_mut(dialogue.record.from.0 as usize) {
+            *open -= 1;
+        }
+        Some(dialogue)
+    }
+
+    /// Keeps a closed exchange's buffer for the next one in its slot.
+    pub(crate) fn recycle(&mut self, ticket: Ticket, buffer: Vec<u8>) {
+        let slot = self.slots.get_mut(ticket.slot as usize);
+        if let Some(slot) = slot.filter(|_| buffer.capacity() <= BUFFER_KEEP_OCTETS) {
+            slot.buffer = buffer;
+        }
+    }
+
+    pub(crate) fn get_mut(&mut self, ticket: Ticket) -> Option<&mut Dialogue> {
+        let slot = self.slots.get_mut(ticket.slot as usize)?;
+        if slot.age == ticket.age { slot.dialogue.as_mut() } else { None }
+    }
+
+    /// Our own number for an exchange.
+    pub(crate) fn label(&self, ticket: Ticket) -> u32 {
+        u32::from(self.worker.0) << (SLOT_BITS + AGE_BITS)
+            | u32::from(ticket.age) << SLOT_BITS
+            | ticket.slot
+    }
+
+    /// The exchange that a label of ours names.
+    pub(crate) fn ticket(label: u32) -> Ticket {
+        let age = (label >> SLOT_BITS) as u8;
+        Ticket { slot: label & ((1 << SLOT_BITS) - 1), age }
+    }
+
+    /// The worker that a label belongs to.
+    pub(crate) fn owner(label: u32) -> WorkerId {
+        WorkerId((label >> (SLOT_BITS + AGE_BITS)) as u8)
+    }
+
+    /// Every exchange that waits for an answer over `link`.
+    pub(crate) fn sent_over(&self, link: LinkId) -> Vec<(Ticket, StackId)> {
+        let slots = self.slots.iter().enumerate();
+        slots
+            .filter_map(|(index, slot)| {
+                let dialogue = slot.dialogue.as_ref()?;
+                let waits = dialogue.sent.is_some_and(|(over, _)| over == link);
+                let ticket = Ticket { slot: u32::try_from(index).ok()?, age: slot.age };
+                waits.then_some((ticket, dialogue.record.stack))
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,174 @@
+//! Which live link of the chosen group; the next one on failure.
+
+use procedure::{Group, LinkId, Refusal};
+
+use crate::{Board, Rng};
+
+/// Links one exchange is sent over before its asker is told that nobody could be reached.
+pub(crate) const SENDS_MAX: usize = 4;
+
+/// Octets that may wait on a link before others of its group are preferred to it.
+pub(crate) const LINK_HIGH_OCTETS: u32 = 1 << 20;
+
+/// The links an exchange has been sent over.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tried {
+    links: [Option<LinkId>; SENDS_MAX],
+    count: u8,
+}
+
+impl Tried {
+    pub(crate) fn push(&mut self, link: LinkId) {
+        if let Some(slot) = self.links.get_mut(usize::from(self.count)) {
+            *slot = Some(link);
+            self.count += 1;
+        }
+    }
+
+    pub(crate) fn count(&self) -> u8 {
+        self.count
+    }
+
+    fn contains(&self, link: LinkId) -> bool {
+        self.links.iter().flatten().any(|tried| *tried == link)
+    }
+
+    fn is_full(&self) -> bool {
+        usize::from(self.count) == SENDS_MAX
+    }
+}
+
+/// What the choice is made from.
+pub(crate) struct Choice<'a> {
+    /// The asker's link: an exchange never goes back where it came from.
+    pub(crate) from: LinkId,
+    /// The link of the very node that was asked.
+    pub(crate) named: Option<LinkId>,
+    /// The group that a route chose.
+    pub(crate) group: Option<&'a Group>,
+    /// Links it has been sent over.
+    pub(crate) tried: &'a Tried,
+}
+
+/// The link to send over and its generation.
+///
+/// # Errors
+/// [`Refusal::Unroutable`] when nothing live is left, [`Refusal::Congestion`] when all that is
+/// live has too much waiting.
+//= RFC 6733 §6.1.4
+//= RFC 6733 §6.1.6
+pub(crate) fn reach(
+    board: &Board,
+    rng: &mut Rng,
+    choice: &Choice<'_>,
+) -> Result<(LinkId, u32), Refusal> {
+    if choice.tried.is_full() {
+        return Err(Refusal::Unroutable);
+    }
+    let live = |link: LinkId| {
+        let usable = link != choice.from && !choice.tried.contains(link);
+        usable.then(|| board.up(link)).flatten()
+    };
+    let has_room = |link: LinkId| board.waiting_octets(link) < LINK_HIGH_OCTETS;
+    let mut congested = false;
+    if let Some((link, generation)) = choice.named.and_then(|link| Some((link, live(link)?))) {
+        if has_room(link) {
+            return Ok((link, generation));
+        }
+        congested = true;
+    }
+    let mut rest = choice.group.map_or(&[][..], |group| &group.members);
+    while let Some(first) = rest.first() {
+        let same = rest.iter().take_while(|member| member.priority == first.priority).count();
+        let (tier, lower) = rest.split_at(same);
+        rest = lower;
+        let usable = |link| live(link).filter(|_| has_room(link));
+        let alive = |link| live(link).is_some();
+        let total: u64 = tier.iter().filter(|m| usable(m.link).is_some()).map(weight).sum();
+        let mut ticket = rng.below(total);
+        for member in tier {
+            let Some(generation) = usable(member.link) else {
+                congested |= alive(member.link);
+                continue;
+            };
+            let Some(left) = ticket.checked_sub(weight(member)) else {
+                return Ok((member.link, generation));
+            };
+            ticket = left;
+        }
+    }
+    Err(if congested { Refusal::Congestion } else { Refusal::Unroutable })
+}
+
+fn weight(member: &procedure::Member) -> u64 {
+    u64::from(member.weight.max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use procedure::Member;
+
+    fn group(members: &[(u32, u16, u16)]) -> Group {
+        let member = |&(link, priority, weight)| Member { link: LinkId(link), priority, weight };
+        Group { members: members.iter().map(member).collect() }
+    }
+
+    fn choose(
+        board: &Board,
+        group: &Group,
+        named: Option<u32>,
+        tried: &Tried,
+    ) -> Result<u32, Refusal> {
+        let choice =
+            Choice { from: LinkId(0), named: named.map(LinkId), group: Some(group), tried };
+        reach(board, &mut Rng::new(1), &choice).map(|(link, _)| link.0)
+    }
+
+    #[test]
+    fn lower_priority_number_first_then_the_next() {
+        let board = Board::new(5);
+        let group = group(&[(1, 1, 1), (2, 1, 1), (3, 2, 1)]);
+        let mut tried = Tried::default();
+        assert_eq!(choose(&board, &group, None, &tried), Err(Refusal::Unroutable));
+        board.set_up(LinkId(3), true);
+        assert_eq!(choose(&board, &group, None, &tried), Ok(3));
+        board.set_up(LinkId(2), true);
+        assert_eq!(choose(&board, &group, None, &tried), Ok(2));
+        tried.push(LinkId(2));
+        assert_eq!(choose(&board, &group, None, &tried), Ok(3));
+        board.set_waiting_octets(LinkId(3), LINK_HIGH_OCTETS as usize);
+        assert_eq!(choose(&board, &group, None, &tried), Err(Refusal::Congestion));
+    }
+
+    #[test]
+    fn the_named_node_wins_when_it_is_up_and_never_the_asker() {
+        let board = Board::new(5);
+        let group = group(&[(0, 0, 9), (1, 1, 1)]);
+        board.set_up(LinkId(0), true);
+        board.set_up(LinkId(1), true);
+        assert_eq!(choose(&board, &group, Some(4), &Tried::default()), Ok(1));
+        board.set_up(LinkId(4), true);
+        assert_eq!(choose(&board, &group, Some(4), &Tried::default()), Ok(4));
+        assert_eq!(choose(&board, &group, Some(0), &Tried::default()), Ok(1));
+    }
+
+    #[test]
+    fn weights_are_shares() {
+        let board = Board::new(3);
+        board.set_up(LinkId(1), true);
+        board.set_up(LinkId(2), true);
+        let group = group(&[(1, 1, 30), (2, 1, 10)]);
+        let mut rng = Rng::new(42);
+        let tried = Tried::default();
+        let choice = Choice { from: LinkId(0), named: None, group: Some(&group), tried: &tried };
+        let mut first = 0;
+        for _ in 0..10_000 {
+            first += u32::from(reach(&board, &mut rng, &choice).expect("up").0 == LinkId(1));
+        }
+        assert!(
+            (7_300..7_700).contains(&first),
+            "{first} of 10000 to the one with weight 30 of 40"
+        );
+    }
+}

@@ -1,0 +1,312 @@
+//! The walk: the only place that knows the order of the rooms. Forward only.
+
+use procedure::{
+    Code, Decision, Finish, Malformed, Procedure, Provenance, Record, Refusal, Verdict,
+};
+
+use crate::core::Core;
+use crate::dialogues::{Dialogue, Dialogues, Ticket};
+use crate::reach::{Choice, Tried, reach};
+use crate::stack::{Arrival, Exchange, Onward, Stack};
+
+/// One whole frame of traffic, from view to record.
+pub(crate) fn walk<S: Stack>(stack: &S, core: &mut Core, arrival: &Arrival, frame: &[u8]) {
+    let view = match stack.view(frame) {
+        Ok(view) => view,
+        Err(malformed) => return complain(stack, core, arrival, frame, malformed),
+    };
+    match stack.correlate(&view) {
+        Exchange::Opens { label, check } => {
+            let procedure = stack.describe(&view, arrival);
+            let decision = decide(core, &procedure);
+            let mut record = opened(core, &procedure, &decision, frame);
+            let generation = core.board.up(arrival.link).unwrap_or_default();
+            match decision.verdict {
+                Verdict::Refuse(refusal) => {
+                    record.provenance = provenance(&procedure, &decision, refusal);
+                    refuse(stack, core, &view, refusal, record, generation);
+                }
+                Verdict::Discard => core.finish(record),
+                Verdict::Forward { group } | Verdict::Delay { group, .. } => {
+                    if !core.dialogues.has_room(arrival.link) || core.draining {
+                        record.provenance = Provenance::Limit;
+                        return refuse(stack, core, &view, Refusal::Congestion, record, generation);
+                    }
+                    let ticket = core.dialogues.open(frame, |request| Dialogue {
+                        request,
+                        asker_label: label,
+                        check,
+                        asker_generation: generation,
+                        named: procedure.named,
+                        group,
+                        hide_origin: decision.edits.hide_origin,
+                        tried: Tried::default(),
+                        sent: None,
+                        timer: None,
+                        record,
+                    });
+                    if let Verdict::Delay { wait_ms, .. } = decision.verdict {
+                        return core.arm(ticket, arrival.stack, u64::from(wait_ms));
+                    }
+                    core.arm(ticket, arrival.stack, core.request_timeout_ms);
+                    forward(stack, core, ticket, &view);
+                }
+            }
+        }
+        Exchange::Closes { label, check } => {
+            close(stack, core, arrival, &view, frame, label, check);
+        }
+    }
+}
+
+/// **decide**, after what no rule may overrule.
+fn decide(core: &Core, procedure: &Procedure<'_>) -> Decision {
+    let refuse =
+        |refusal| Decision { verdict: Verdict::Refuse(refusal), ..Decision::forward(None) };
+    if procedure.looped {
+        return refuse(Refusal::Loop);
+    }
+    if procedure.spoofed {
+        return refuse(Refusal::Unauthorised);
+    }
+    core.rules.decide(core.now, procedure)
+}
+
+/// **reach** and **rewrite** an open exchange; answers it where nothing can be reached.
+fn forward<S: Stack>(stack: &S, core: &mut Core, ticket: Ticket, view: &S::View<'_>) {
+    let label = core.dialogues.label(ticket);
+    let Some(dialogue) = core.dialogues.get_mut(ticket) else { return };
+    let asker = dialogue.record.from;
+    let resent = dialogue.tried.count() > 0;
+    let onward = Onward::Request { label, asker, resent, hide_origin: dialogue.hide_origin };
+    let group = dialogue.group.and_then(|group| core.rules.group(group));
+    let choice = Choice { from: asker, named: dialogue.named, group, tried: &dialogue.tried };
+    let sent = reach(&core.board, &mut core.rng, &choice).and_then(|(link, generation)| {
+        let write = |out: &mut Vec<u8>| stack.rewrite(view, &onward, out);
+        core.send(link, generation, write).ok_or(Refusal::Unroutable)?;
+        Ok((link, generation))
+    });
+    match sent {
+        Ok(sent) => core.set_sent(ticket, Some(sent)),
+        Err(refusal) => {
+            let Some(closed) = core.close(ticket) else { return };
+            let Dialogue { mut record, request, asker_generation, .. } = closed;
+            record.provenance = match refusal {
+                Refusal::Congestion => Provenance::Limit,
+                _ => Provenance::Unroutable,
+            };
+            refuse(stack, core, view, refusal, record, asker_generation);
+            core.dialogues.recycle(ticket, request);
+        }
+    }
+}
+
+/// **answer**, by ourselves.
+fn refuse<S: Stack>(
+    stack: &S,
+    core: &mut Core,
+    view: &S::View<'_>,
+    refusal: Refusal,
+    mut record: Record,
+    generation: u32,
+) {
+    if record.finish != Finish::Expired {
+        record.finish = Finish::Refused;
+    }
+    let mut code = Code::None;
+    let octets = core.send(record.from, generation, |out| code = stack.answer(view, refusal, out));
+    record.code = code;
+    let Some(octets) = octets else { return undelivered(core, record) };
+    record.answer_octets = octets_u32(octets);
+    core.finish(record);
+}
+
+/// **rewrite**, for the answer that closes an exchange of ours; anything else is a stray.
+fn close<S: Stack>(
+    stack: &S,
+    core: &mut Core,
+    arrival: &Arrival,
+    view: &S::View<'_>,
+    frame: &[u8],
+    label: u32,
+    check: u64,
+) {
+    let owner = Dialogues::owner(label);
+    if owner != core.worker && owner.0 < core.workers {
+        return core.post_answer(owner, arrival.link, frame);
+    }
+    let ticket = Dialogues::ticket(label);
+    let expected = core.dialogues.get_mut(ticket).is_some_and(|dialogue| {
+        dialogue.check == check && dialogue.sent.is_some_and(|(link, _)| link == arrival.link)
+    });
+    let closed = if expected && owner == core.worker { core.close(ticket) } else { None };
+    let Some(dialogue) = closed else { return stray(stack, core, arrival, view, frame) };
+    let Dialogue { mut record, asker_label, asker_generation, request, .. } = dialogue;
+    (record.code, record.success) = stack.outcome(view);
+    record.finish = Finish::Answered;
+    record.provenance = if record.success { Provenance::None } else { Provenance::Relayed };
+    let onward = Onward::Answer { label: asker_label };
+    let octets = core.send(record.from, asker_generation, |out| stack.rewrite(view, &onward, out));
+    core.dialogues.recycle(ticket, request);
+    let Some(octets) = octets else { return undelivered(core, record) };
+    record.answer_octets = octets_u32(octets);
+    core.finish(record);
+}
+
+/// An exchange's wait is over: it is sent now if it was only waiting for that, else it is answered
+/// for the peer that did not, through the same verb as every other refusal.
+pub(crate) fn expire<S: Stack>(stack: &S, core: &mut Core, ticket: Ticket) {
+    let Some(dialogue) = core.dialogues.get_mut(ticket) else { return };
+    dialogue.timer = None;
+    let (sent, stack_id) = (dialogue.sent, dialogue.record.stack);
+    let Some((over, _)) = sent else {
+        core.arm(ticket, stack_id, core.request_timeout_ms);
+        return reroute(stack, core, ticket);
+    };
+    core.count(over, |counters| &counters.expiries, 1);
+    let Some(closed) = core.close(ticket) else { return };
+    let Dialogue { mut record, request, asker_generation, .. } = closed;
+    record.finish = Finish::Expired;
+    record.provenance = Provenance::Expired;
+    if let Ok(view) = stack.view(&request) {
+        refuse(stack, core, &view, Refusal::Unroutable, record, asker_generation);
+    }
+    core.dialogues.recycle(ticket, request);
+}
+
+/// The link that an exchange waits on has died: the next one, or an answer.
+//= RFC 6733 §5.5.4
+pub(crate) fn reroute<S: Stack>(stack: &S, core: &mut Core, ticket: Ticket) {
+    let Some(dialogue) = core.dialogues.get_mut(ticket) else { return };
+    let request = std::mem::take(&mut dialogue.request);
+    if let Some((link, _)) = dialogue.sent {
+        core.count(link, |counters| &counters.failovers, 1);
+        core.set_sent(ticket, None);
+    }
+    if let Ok(view) = stack.view(&request) {
+        forward(stack, core, ticket, &view);
+    }
+    match core.dialogues.get_mut(ticket) {
+        Some(dialogue) => dialogue.request = request,
+        None => core.dialogues.recycle(ticket, request),
+    }
+}
+
+/// A frame that cannot be read: counted, answered where the protocol can, its own record.
+fn complain<S: Stack>(
+    stack: &S,
+    core: &mut Core,
+    arrival: &Arrival,
+    frame: &[u8],
+    malformed: Malformed,
+) {
+    core.count(arrival.link, |counters| &counters.malformed_in, 1);
+    let mut record = bare(core, arrival, frame, Finish::Malformed(malformed));
+    if let Some(generation) = core.board.up(arrival.link) {
+        let write = |out: &mut Vec<u8>| record.code = stack.complain(frame, &malformed, out);
+        let octets = core.send(arrival.link, generation, write);
+        record.answer_octets = octets_u32(octets.unwrap_or_default());
+    }
+    core.finish(record);
+}
+
+/// An answer nobody waits for: counted and recorded, never forwarded.
+fn stray<S: Stack>(
+    stack: &S,
+    core: &mut Core,
+    arrival: &Arrival,
+    view: &S::View<'_>,
+    frame: &[u8],
+) {
+    core.count(arrival.link, |counters| &counters.strays_in, 1);
+    let mut record = bare(core, arrival, frame, Finish::Stray);
+    (record.code, record.success) = stack.outcome(view);
+    core.finish(record);
+}
+
+/// The asker is no longer there to be told.
+fn undelivered(core: &mut Core, mut record: Record) {
+    core.count(record.from, |counters| &counters.undelivered, 1);
+    record.finish = Finish::Discarded;
+    core.finish(record);
+}
+
+fn provenance(procedure: &Procedure<'_>, decision: &Decision, refusal: Refusal) -> Provenance {
+    match refusal {
+        Refusal::Loop if procedure.looped => Provenance::Protocol,
+        _ if procedure.spoofed => Provenance::Screening,
+        _ => Provenance::of_stage(decision.refused_by),
+    }
+}
+
+/// A record in the making.
+fn opened(core: &Core, procedure: &Procedure<'_>, decision: &Decision, frame: &[u8]) -> Record {
+    Record {
+        opened: procedure.arrived,
+        closed: procedure.arrived,
+        stack: procedure.stack,
+        worker: core.worker,
+        from: procedure.from,
+        to: None,
+        sends: 0,
+        application: procedure.application,
+        operation: procedure.operation,
+        act: procedure.act,
+        domain: procedure.domain,
+        access: procedure.access,
+        repeat: procedure.repeat,
+        imsi: procedure.imsi,
+        customer: decision.customer,
+        home: decision.home,
+        visited: decision.visited.or(procedure.visited),
+        preferred: decision.preferred,
+        finish: Finish::Discarded,
+        code: Code::None,
+        success: false,
+        provenance: Provenance::None,
+        attempt: decision.attempt,
+        exit: decision.exit,
+        because: decision.because,
+        request_octets: octets_u32(frame.len()),
+        answer_octets: 0,
+        exchange: procedure.exchange,
+    }
+}
+
+/// The record of a frame that opens nothing.
+pub(crate) fn bare(core: &Core, arrival: &Arrival, frame: &[u8], finish: Finish) -> Record {
+    Record {
+        opened: arrival.time,
+        closed: arrival.time,
+        stack: arrival.stack,
+        worker: core.worker,
+        from: arrival.link,
+        to: None,
+        sends: 0,
+        application: 0,
+        operation: 0,
+        act: procedure::Act::Transit,
+        domain: procedure::Domain::Unknown,
+        access: procedure::Access::Unknown,
+        repeat: false,
+        imsi: None,
+        customer: None,
+        home: None,
+        visited: None,
+        preferred: None,
+        finish,
+        code: Code::None,
+        success: false,
+        provenance: Provenance::Protocol,
+        attempt: 0,
+        exit: None,
+        because: procedure::Because::default(),
+        request_octets: octets_u32(frame.len()),
+        answer_octets: 0,
+        exchange: 0,
+    }
+}
+
+fn octets_u32(octets: usize) -> u32 {
+    u32::try_from(octets).unwrap_or(u32::MAX)
+}
