@@ -1,1 +1,4 @@
-//! TODO
+//! Diameter.
+pub mod answer;
+mod vocabulary;
+pub use vocabulary::DiameterVocabulary;
