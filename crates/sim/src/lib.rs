@@ -1,1 +1,19 @@
-//! TODO
+//! Simulated operators: peers of their own that judge a Diameter gateway from outside.
+//!
+//! [`hss`] answers, [`mme`] asks under load and checks every answer, [`roaming`] is a population of
+//! handsets that attach, are refused, try elsewhere, settle and leave. Nothing here shares code
+//! with the gateway: the [`diameter`] codec is its own.
+
+pub mod check;
+pub mod diameter;
+pub mod hss;
+pub mod ids;
+pub mod mme;
+mod pacer;
+mod peer;
+pub mod tally;
+mod wire;
+
+pub use diameter::base::Identity;
+pub use ids::{ImsiRange, Plmn};
+pub use peer::{Stop, StopHandle, stop};
