@@ -75,4 +75,10 @@ pub trait Vocabulary {
         application: u32,
         operation: u32,
     ) -> (Option<&'static str>, Option<&'static str>);
+
+    /// Application and operation that an act in a domain usually comes as, for procedures that
+    /// people make up (`ipxctl explain`, cases).
+    fn usual(&self, _act: Act, _domain: Domain) -> Option<(u32, u32)> {
+        None
+    }
 }

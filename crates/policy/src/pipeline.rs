@@ -1,0 +1,79 @@
+//! The order in which stages speak:
+//!
+//! ```text
+//!                 refuse, discard        refuse
+//!                       ▲                  ▲
+//! facts ▷ limit ▷───▷ screen ▷─────────▷ steer ▷──▷ route ▷ verdict
+//!         (issue 5)   may this sender    is this    which group
+//!                     say this?          the right  of links?
+//!                                        network?
+//! ```
+//!
+//! A stage that refuses ends the walk; everything that spoke until then is in `because`. A procedure
+//! that no route matches goes on without a group: the named node's link may still be there.
+
+use procedure::{Act, Decision, Plmn, Procedure, Record, Time};
+
+use crate::Compiled;
+use crate::matcher::Facts;
+use crate::memory::Memory;
+use crate::networks::Country;
+use crate::screen::Tables;
+
+impl Compiled {
+    /// Decides on one procedure; allocates nothing once the memory knows the subscriber.
+    #[must_use]
+    pub fn decide(&self, now: Time, procedure: &Procedure<'_>, memory: &Memory) -> Decision {
+        let facts = self.facts(procedure);
+        let mut decision = Decision::forward(None);
+        decision.customer = facts.customer;
+        decision.home = facts.home;
+        decision.visited = facts.visited;
+        let ended = self.screening.decide(self.tables(), &facts, &mut decision)
+            || self.steering.decide(now, &facts, memory, &mut decision);
+        if !ended {
+            self.routes.decide(&facts, &mut decision);
+        }
+        decision
+    }
+
+    /// Takes in what happened.
+    pub fn learn(&self, record: &Record, memory: &Memory) {
+        let country =
+            record.visited.map_or(Country::NONE, |visited| self.networks.country(visited));
+        self.steering.learn(record, country, memory);
+    }
+
+    /// What the tables say about a procedure.
+    pub(crate) fn facts<'p>(&self, procedure: &'p Procedure<'p>) -> Facts<'p> {
+        let visited = procedure.visited.or_else(|| self.visited_by_names(procedure));
+        Facts {
+            procedure,
+            customer: procedure
+                .imsi
+                .and_then(|imsi| self.customers.of(imsi))
+                .map(|customer| customer.name),
+            home: procedure.imsi.and_then(|imsi| self.networks.home(imsi)),
+            visited,
+            country: visited.map_or(Country::NONE, |visited| self.networks.country(visited)),
+        }
+    }
+
+    /// The visited network of a message that does not name one: whoever is not the home.
+    fn visited_by_names(&self, procedure: &Procedure<'_>) -> Option<Plmn> {
+        match procedure.act {
+            act if is_home_act(act) => self.networks.of_realm(procedure.destination.realm),
+            Act::Transit => None,
+            _ => self.networks.of_realm(procedure.origin.realm),
+        }
+    }
+
+    pub(crate) const fn tables(&self) -> Tables<'_> {
+        Tables { networks: &self.networks, customers: &self.customers }
+    }
+}
+
+/// Whether it is the home network that does this.
+pub(crate) const fn is_home_act(act: Act) -> bool {
+    matches!(act, Act::Deregister | Act::Provision | Act::Recover)
+}
