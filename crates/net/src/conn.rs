@@ -1,0 +1,224 @@
+//! One connection's task: reads while it may, and sees it off in the end.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use relay::ConnId;
+
+use crate::driver::{REST_OCTETS_MAX, Shared, Worker};
+use crate::transport::{Stream, Transport};
+
+/// How long a connection that shall close may take to write what waits and to hear the peer's end.
+const PART_WAIT_MS: u64 = 3000;
+/// Reads of one socket before the others have theirs. The second mostly only says that all is read.
+const READS_MAX: usize = 2;
+
+/// What has become of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It is used.
+    Open,
+    /// The gateway wants it closed once its outbox was written.
+    Parting,
+    /// Writing failed; nothing more can be done with it.
+    Broken,
+    /// The gateway knows that it is gone.
+    Ended,
+}
+
+/// A connection as the tasks of its worker share it.
+pub(crate) struct Conn {
+    pub(crate) id: ConnId,
+    pub(crate) stream: RefCell<Stream>,
+    /// It is on the worker's list of connections to write.
+    pub(crate) dirty: Cell<bool>,
+    fate: Cell<Fate>,
+    /// Octets of a frame that is not whole yet.
+    rest: RefCell<Vec<u8>>,
+    /// It is on the worker's list of connections that may not be read now.
+    pub(crate) stalled: Cell<bool>,
+    /// The rest has not been shown to the gateway: it came with the connection.
+    is_fresh: Cell<bool>,
+    /// Wakes the connection's task.
+    waker: RefCell<Option<Waker>>,
+}
+
+/// A connection's task.
+pub(crate) async fn serve(worker: Shared, conn: Rc<Conn>) {
+    let seeing_off = SeeingOff { worker: Rc::clone(&worker), conn: Rc::clone(&conn) };
+    poll_fn(|cx| conn.poll_read(cx, &worker)).await;
+    if conn.fate() == Fate::Parting {
+        let wait = Duration::from_millis(PART_WAIT_MS);
+        // Past the wait it is cut off.
+        let _ = tokio::time::timeout(wait, poll_fn(|cx| conn.poll_part(cx, &worker))).await;
+    }
+    drop(seeing_off);
+}
+
+/// Tells the gateway that the connection is gone, however its task ends: a bug that one peer's
+/// bytes bring out must cost that peer's connection and nothing else.
+struct SeeingOff {
+    worker: Shared,
+    conn: Rc<Conn>,
+}
+
+impl Drop for SeeingOff {
+    fn drop(&mut self) {
+        if let Ok(mut worker) = self.worker.try_borrow_mut() {
+            worker.ended(&self.conn);
+        }
+    }
+}
+
+impl Conn {
+    pub(crate) fn new(id: ConnId, stream: Stream, first: Vec<u8>) -> Self {
+        Self {
+            id,
+            stream: RefCell::new(stream),
+            dirty: Cell::new(false),
+            fate: Cell::new(Fate::Open),
+            stalled: Cell::new(false),
+            is_fresh: Cell::new(!first.is_empty()),
+            rest: RefCell::new(first),
+            waker: RefCell::new(None),
+        }
+    }
+
+    pub(crate) fn fate(&self) -> Fate {
+        self.fate.get()
+    }
+
+    pub(crate) fn set_fate(&self, fate: Fate) {
+        self.fate.set(fate);
+    }
+
+    /// The gateway wants it closed.
+    pub(crate) fn part(&self) {
+        if self.fate() == Fate::Open {
+            self.set_fate(Fate::Parting);
+            self.wake();
+        }
+    }
+
+    /// It cannot be written any more.
+    pub(crate) fn break_off(&self) {
+        if matches!(self.fate(), Fate::Open | Fate::Parting) {
+            self.set_fate(Fate::Broken);
+            self.wake();
+        }
+    }
+
+    pub(crate) fn wake(&self) {
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Reads and hands over; ready when there is nothing more to read, for whatever reason.
+    fn poll_read(self: &Rc<Self>, cx: &mut Context<'_>, worker: &Shared) -> Poll<()> {
+        let mut worker = worker.borrow_mut();
+        self.keep_waker(cx);
+        if self.is_fresh.replace(false) {
+            let first = std::mem::take(&mut *self.rest.borrow_mut());
+            let consumed = worker.input(|gateway, now| gateway.received(now, self.id, &first));
+            self.keep_rest(first.get(consumed..).unwrap_or_default());
+        }
+        for _ in 0..READS_MAX {
+            if self.fate() != Fate::Open {
+                return Poll::Ready(());
+            }
+            if !worker.gateway.may_read(self.id) {
+                if !self.stalled.replace(true) {
+                    worker.stalled.push(Rc::clone(self));
+                    worker.pump();
+                }
+                return Poll::Pending;
+            }
+            match self.poll_one_read(cx, &mut worker) {
+                Poll::Ready(true) => {}
+                Poll::Ready(false) => return Poll::Ready(()),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        // More may be there; the others come first.
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// One read; `false` when the connection has ended.
+    fn poll_one_read(&self, cx: &mut Context<'_>, worker: &mut Worker) -> Poll<bool> {
+        let Some((head, room)) = worker.buffer.split_at_mut_checked(REST_OCTETS_MAX) else {
+            return Poll::Ready(false);
+        };
+        let octets = match self.stream.borrow_mut().poll_receive(cx, room) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(false),
+            Poll::Ready(Ok(octets)) => octets,
+        };
+        // The partial frame goes right before what was just read, so that both are one slice.
+        let start = {
+            let rest = self.rest.borrow();
+            let start = head.len().saturating_sub(rest.len());
+            if let Some(place) = head.get_mut(start..) {
+                place.copy_from_slice(&rest);
+            }
+            start
+        };
+        let now = worker.now();
+        let bytes = worker.buffer.get(start..REST_OCTETS_MAX + octets).unwrap_or_default();
+        let consumed = worker.gateway.received(now, self.id, bytes);
+        let left = bytes.get(consumed..).unwrap_or_default();
+        let fits = left.len() <= REST_OCTETS_MAX;
+        if fits {
+            self.keep_rest(left);
+        }
+        worker.pump();
+        Poll::Ready(fits)
+    }
+
+    fn keep_rest(&self, left: &[u8]) {
+        let mut rest = self.rest.borrow_mut();
+        rest.clear();
+        rest.extend_from_slice(left);
+    }
+
+    /// Waits until the turn task has written all, ends our side, and reads until the peer has ended
+    /// its own: closing a socket with unread octets would reset it, and the peer could lose the
+    /// last message.
+    fn poll_part(&self, cx: &mut Context<'_>, worker: &Shared) -> Poll<()> {
+        let mut worker = worker.borrow_mut();
+        self.keep_waker(cx);
+        if self.fate() != Fate::Parting {
+            return Poll::Ready(());
+        }
+        if self.dirty.get() {
+            return Poll::Pending;
+        }
+        let mut stream = self.stream.borrow_mut();
+        match stream.poll_finish(cx) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Err(_)) => return Poll::Ready(()),
+            Poll::Ready(Ok(())) => {}
+        }
+        for _ in 0..READS_MAX {
+            match stream.poll_receive(cx, &mut worker.buffer) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
+                Poll::Ready(Ok(_)) => {}
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn keep_waker(&self, cx: &Context<'_>) {
+        let mut waker = self.waker.borrow_mut();
+        match &mut *waker {
+            Some(waker) => waker.clone_from(cx.waker()),
+            None => *waker = Some(cx.waker().clone()),
+        }
+    }
+}
