@@ -28,7 +28,7 @@ pub use histogram::Histogram;
 pub use journal::{Config, Event, Handle, spawn};
 pub use metrics::{Counts, Kind, LABELS_MAX, Metrics, exposition};
 pub use names::{Lexicon, Name, Names};
-pub use pseudonym::{Key, PSEUDONYM_HEX};
+pub use pseudonym::{Key, PSEUDONYM_OCTETS};
 pub use queue::{QUEUE_RECORDS, Sink};
 pub use read::{Line, Lines};
 pub use schema::{Schema, VERSION};

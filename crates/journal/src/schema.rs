@@ -110,11 +110,7 @@ impl Schema {
         json::field(out, ",\"latency_us\":", u64::try_from(latency).unwrap_or(u64::MAX));
         json::text(out, ",\"stack\":", self.lexicon.names().stack(record.stack));
         json::field(out, ",\"worker\":", u64::from(record.worker.0));
-        let mut digits = [0; 16];
-        for (pair, byte) in digits.chunks_exact_mut(2).zip(record.exchange.to_be_bytes()) {
-            pair.copy_from_slice(&json::hex(byte));
-        }
-        json::bare(out, ",\"exchange\":", &digits);
+        json::hex(out, ",\"exchange\":", record.exchange.to_be_bytes());
         out.extend_from_slice(b",\"from\":");
         out.extend_from_slice(&self.lexicon.link(record.from).quoted);
         if let Some(to) = record.to {
@@ -149,7 +145,7 @@ impl Schema {
 
     fn subscriber(&self, imsi: Option<Imsi>, out: &mut Vec<u8>) {
         let Some(imsi) = imsi else { return };
-        json::bare(out, ",\"subscriber\":", &self.key.pseudonym(imsi));
+        json::hex(out, ",\"subscriber\":", self.key.pseudonym(imsi));
         if self.clear_identities {
             json::bare(out, ",\"imsi\":", imsi.write(&mut [0; Imsi::DIGITS_MAX]));
         }

@@ -6,6 +6,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -17,6 +18,8 @@ pub const PENDING_MAX: usize = 4 * 1024 * 1024;
 
 /// The name of the current file.
 pub(crate) const CURRENT: &str = "records.jsonl";
+/// Who may read the files: the owner and the group, nobody else.
+const MODE: u32 = 0o640;
 const PREFIX: &str = "records-";
 const SUFFIX: &str = ".jsonl";
 
@@ -156,9 +159,10 @@ impl Writer {
                 Ok(())
             }
             Err(error) => {
-                // A full disk takes part of a write: cut it off, so that no line stands half
-                // or twice.
-                self.torn |= file.set_len(start).is_err();
+                // A full disk takes part of a write: cut it off, so that no line stands half or
+                // twice. The next try opens the file anew and looks how it ends.
+                let _ = file.set_len(start);
+                self.file = None;
                 Err(error)
             }
         }
@@ -189,7 +193,8 @@ impl Writer {
     fn open_current(&mut self) -> io::Result<()> {
         fs::create_dir_all(&self.rotation.directory)?;
         let path = self.rotation.directory.join(CURRENT);
-        let mut file = OpenOptions::new().create(true).append(true).read(true).open(path)?;
+        let mut file =
+            OpenOptions::new().create(true).append(true).read(true).mode(MODE).open(path)?;
         self.length = file.seek(SeekFrom::End(0))?;
         self.torn = false;
         if self.length > 0 {

@@ -6,8 +6,6 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use prometheus_client::metrics::family::{Family, MetricConstructor};
 
-use super::exposition::escape;
-
 /// A label's value.
 pub(super) type Value = Cow<'static, str>;
 
@@ -41,7 +39,7 @@ impl<M: Clone, const N: usize, C: MetricConstructor<M>> Bounded<M, N, C> {
         let (family, keys) = (&self.family, &self.keys);
         let make = |values: [Value; N]| {
             let mut values = values.into_iter();
-            let labels = keys.map(|key| (key, escaped(values.next().unwrap_or_default())));
+            let labels = keys.map(|key| (key, values.next().unwrap_or_default()));
             family.get_or_create_owned(&labels)
         };
         if self.handles.len() >= self.limit && !self.handles.contains_key(&key) {
@@ -49,11 +47,6 @@ impl<M: Clone, const N: usize, C: MetricConstructor<M>> Bounded<M, N, C> {
         }
         self.handles.entry(key).or_insert_with(|| make(values()))
     }
-}
-
-/// The encoder writes label values as they are.
-fn escaped(value: Value) -> Value {
-    if value.contains(['\\', '"', '\n']) { Cow::Owned(escape(&value)) } else { value }
 }
 
 /// Mixes one word: the tables are small and bounded, so nothing is gained by choosing keys.

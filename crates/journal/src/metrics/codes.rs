@@ -7,10 +7,9 @@ use procedure::Code;
 /// Codes below this are labels in every stack: MAP user errors, GTP causes.
 const SMALL: u32 = 256;
 
-/// Result-Codes.
+/// Result-Codes: the ranges in which the base protocol and its applications have theirs. Wider than
+/// what is assigned, which does no harm: it is the bound that counts.
 //= RFC 6733 §7.1
-//= RFC 8506 §9
-//= RFC 4072, RFC 5447, RFC 7683 (the assigned codes beside them)
 const BASE: [(u32, u32); 7] = [
     (1001, 1002),
     (2001, 2009),
@@ -21,7 +20,7 @@ const BASE: [(u32, u32); 7] = [
     (5030, 5042),
 ];
 
-/// Experimental-Result-Codes of 3GPP.
+/// Experimental-Result-Codes of 3GPP, likewise.
 //= TS 29.230 §8.1
 const EXPERIMENTAL: [(u32, u32); 8] = [
     (2001, 2025),

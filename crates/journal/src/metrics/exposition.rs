@@ -40,7 +40,7 @@ pub fn family<'a, V: Display>(
 }
 
 /// A label value as the text format wants it.
-pub(crate) fn escape(value: &str) -> String {
+fn escape(value: &str) -> String {
     value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 

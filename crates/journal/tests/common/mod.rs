@@ -13,9 +13,16 @@ pub const EPOCH_US: u64 = 1_700_000_000_000_000;
 pub const IMSI: &str = "214070123456789";
 
 /// A small world: two links, a growing table of symbols, S6a.
-#[derive(Default)]
 pub struct World {
     pub symbols: Symbols,
+    spain: Arc<str>,
+    britain: Arc<str>,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self { symbols: Symbols::default(), spain: "ES".into(), britain: "GB".into() }
+    }
 }
 
 impl World {
@@ -55,8 +62,8 @@ impl Names for World {
 
     fn country(&self, plmn: Plmn) -> Option<Arc<str>> {
         match plmn.mcc() {
-            214 => Some("ES".into()),
-            234 => Some("GB".into()),
+            214 => Some(Arc::clone(&self.spain)),
+            234 => Some(Arc::clone(&self.britain)),
             _ => None,
         }
     }

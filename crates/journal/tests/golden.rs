@@ -1,0 +1,254 @@
+//! One line for each way an exchange ends, and what never stands in any line.
+#![allow(missing_docs, reason = "tests")]
+
+use journal::{Key, Lines, Schema};
+use procedure::{
+    Access, Act, Because, Code, Domain, Finish, Layer, LinkId, Malformed, Provenance, Record,
+    Symbols, Time,
+};
+use serde_json::{Value, json};
+
+mod common;
+use common::{EPOCH_US, IMSI, World, answered, exited, refused};
+
+const KEY: [u8; 32] = [7; 32];
+
+fn write(
+    records: &[Record],
+    clear: bool,
+    world: (std::sync::Arc<dyn journal::Names>, Symbols),
+) -> Vec<u8> {
+    let mut schema = Schema::new(EPOCH_US, Key::new(KEY), clear, world.0);
+    let mut out = Vec::new();
+    records.iter().for_each(|record| schema.write(record, &mut out));
+    out
+}
+
+fn bare(finish: Finish, symbols: &Symbols) -> Record {
+    Record {
+        closed: Time(1_500_000),
+        to: None,
+        sends: 0,
+        application: 0,
+        operation: 0,
+        act: Act::Transit,
+        domain: Domain::Unknown,
+        access: Access::Unknown,
+        imsi: None,
+        customer: None,
+        home: None,
+        visited: None,
+        preferred: None,
+        finish,
+        code: Code::None,
+        success: false,
+        because: Because::default(),
+        answer_octets: 0,
+        ..answered(symbols)
+    }
+}
+
+fn pseudonym() -> String {
+    let hash = blake3::keyed_hash(&KEY, IMSI.as_bytes()).to_hex();
+    hash[..32].to_owned()
+}
+
+/// The fields that every line has, with those of an S6a registration.
+fn expected(of: &[Value]) -> Value {
+    let mut whole = json!({
+        "v": 1, "opened_us": EPOCH_US + 1_500, "latency_us": 2_500, "stack": "diameter",
+        "worker": 1, "exchange": "0000000000000abc", "from": "mme \"one\"", "sends": 1,
+        "request_octets": 400, "answer_octets": 200,
+    });
+    for part in of {
+        let fields = part.as_object().expect("fields").clone();
+        whole.as_object_mut().expect("fields").extend(fields);
+    }
+    whole
+}
+
+fn registration() -> Value {
+    json!({
+        "application": 16_777_251, "application_name": "s6a", "operation": 316,
+        "operation_name": "ulr", "act": "register", "domain": "eps", "access": "4g",
+        "subscriber": pseudonym(), "customer": "acme", "home": "21407", "home_country": "ES",
+        "visited": "23410", "visited_country": "GB",
+    })
+}
+
+fn nothing_known() -> Value {
+    json!({
+        "latency_us": 0, "sends": 0, "application": 0, "operation": 0, "act": "transit",
+        "success": false, "answer_octets": 0,
+    })
+}
+
+/// A record of each kind and its line.
+fn cases(symbols: &Symbols) -> Vec<(Record, Value)> {
+    let steered = json!({"stage": "steer", "rule": "plan-gb", "outcome": "refuse",
+        "refusal": "roaming-not-allowed"});
+    let exit = json!({"stage": "steer", "rule": "plan-gb", "outcome": "exit", "exit": "attempts"});
+    let answer = json!({"to": "hss-2", "finish": "answered", "result": 2001, "success": true});
+    let expired = Record {
+        to: Some(LinkId(9)),
+        sends: 2,
+        repeat: true,
+        finish: Finish::Expired,
+        code: Code::Base(3002),
+        provenance: Provenance::Expired,
+        ..bare(Finish::Expired, symbols)
+    };
+    let why = Malformed {
+        layer: Layer::Diameter,
+        field: "AVP Length",
+        offset: 20,
+        why: "past the \"end\"",
+        code: 5014,
+    };
+    vec![
+        (
+            answered(symbols),
+            expected(&[
+                registration(),
+                answer.clone(),
+                json!({
+            "preferred": true,
+            "because": [{"stage": "steer", "rule": "plan-gb", "outcome": "preferred"},
+                {"stage": "route", "rule": "home", "outcome": "to", "group": "hss"}]}),
+            ]),
+        ),
+        (
+            exited(symbols),
+            expected(&[
+                registration(),
+                answer,
+                json!({
+            "preferred": false, "exit": "attempts", "because": [exit]}),
+            ]),
+        ),
+        (
+            refused(symbols, 2),
+            expected(&[
+                registration(),
+                json!({
+            "sends": 0, "preferred": false, "finish": "refused", "experimental": 5004,
+            "vendor": 10_415, "success": false, "provenance": "steering", "attempt": 2,
+            "because": [steered]}),
+            ]),
+        ),
+        (
+            bare(Finish::Discarded, symbols),
+            expected(&[
+                nothing_known(),
+                json!({
+            "finish": "discarded"}),
+            ]),
+        ),
+        (
+            expired,
+            expected(&[
+                nothing_known(),
+                json!({
+            "finish": "expired", "to": "?", "sends": 2, "repeat": true, "result": 3002,
+            "provenance": "expired"}),
+            ]),
+        ),
+        (bare(Finish::Stray, symbols), expected(&[nothing_known(), json!({"finish": "stray"})])),
+        (
+            bare(Finish::Malformed(why), symbols),
+            expected(&[
+                nothing_known(),
+                json!({
+            "finish": "malformed", "malformed_layer": "diameter", "malformed_field": "AVP Length",
+            "malformed_offset": 20, "malformed_why": "past the \"end\""}),
+            ]),
+        ),
+    ]
+}
+
+#[test]
+fn every_finish_as_documented() {
+    let world = World::shared();
+    let (records, lines): (Vec<_>, Vec<_>) = cases(&world.1).into_iter().unzip();
+    let out = write(&records, false, world);
+    let text = String::from_utf8(out).expect("UTF-8");
+    assert!(text.ends_with('\n'));
+    let written: Vec<Value> =
+        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(written, lines);
+}
+
+#[test]
+fn lines_read_back() {
+    let world = World::shared();
+    let records: Vec<_> = cases(&world.1).into_iter().map(|(record, _)| record).collect();
+    let mut out = write(&records, true, world);
+    out.extend_from_slice(b"{\"v\":1,\"half\n");
+    let again = String::from_utf8(out.clone()).expect("UTF-8").replace("\"v\":1", "\"v\":2");
+    let lines: Vec<_> = Lines::new(&out[..]).collect();
+    let refused = lines[2].as_ref().expect("a line");
+    assert_eq!(
+        (refused.experimental, refused.vendor, refused.result),
+        (Some(5004), Some(10_415), None)
+    );
+    assert_eq!(refused.because[0].refusal.as_deref(), Some("roaming-not-allowed"));
+    assert_eq!((refused.attempt, refused.imsi.as_deref()), (2, Some(IMSI)));
+    assert_eq!(refused.subscriber, Some(pseudonym()));
+    assert_eq!(lines.iter().filter(|line| line.is_ok()).count(), records.len());
+    assert!(lines[7].as_ref().is_err_and(|error| error.to_string().starts_with("line 8: ")));
+    assert!(Lines::new(again.as_bytes()).all(|line| line.is_err()), "another version is refused");
+}
+
+#[test]
+fn no_identity_in_clear_unless_asked() {
+    let holds = |out: &[u8], digits: &str| {
+        out.windows(digits.len()).any(|window| window == digits.as_bytes())
+    };
+    for clear in [false, true] {
+        let world = World::shared();
+        let records: Vec<_> = cases(&world.1).into_iter().map(|(record, _)| record).collect();
+        let out = write(&records, clear, world);
+        assert_eq!(holds(&out, IMSI), clear);
+        // Nor the part behind the network, which would be enough.
+        assert_eq!(holds(&out, &IMSI[5..]), clear);
+        assert!(holds(&out, &pseudonym()));
+    }
+}
+
+#[test]
+fn every_field_is_documented_and_every_documented_field_occurs() {
+    let table = include_str!("../src/schema.rs").lines();
+    let mut documented: Vec<&str> = table
+        .filter_map(|line| line.strip_prefix("//! | `")?.split_once('`'))
+        .map(|(name, _)| name)
+        .collect();
+    let world = World::shared();
+    let records: Vec<_> = cases(&world.1).into_iter().map(|(record, _)| record).collect();
+    let out = write(&records, true, world);
+    let mut written = Vec::new();
+    for line in out.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        let line: Value = serde_json::from_slice(line).expect("JSON");
+        for (name, value) in line.as_object().expect("an object") {
+            written.push(name.clone());
+            let rules = value.as_array().into_iter().flatten().filter_map(Value::as_object);
+            written.extend(rules.flat_map(|rule| rule.keys().map(|key| format!("{name}[].{key}"))));
+        }
+    }
+    written.sort();
+    written.dedup();
+    documented.sort_unstable();
+    assert_eq!(written, documented);
+}
+
+#[test]
+fn names_that_come_later_are_found() {
+    let world = World::shared();
+    let early = answered(&world.1);
+    let mut schema = Schema::new(EPOCH_US, Key::new(KEY), false, world.0);
+    let mut out = Vec::new();
+    schema.write(&early, &mut out);
+    let late = Record { customer: Some(world.1.intern("späť\n")), ..early };
+    schema.write(&late, &mut out);
+    let last = Lines::new(&out[..]).last().expect("two lines").expect("a line");
+    assert_eq!(last.customer.as_deref(), Some("späť\n"));
+}
