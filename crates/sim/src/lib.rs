@@ -11,6 +11,7 @@ pub mod ids;
 pub mod mme;
 mod pacer;
 mod peer;
+pub mod roaming;
 pub mod tally;
 mod wire;
 

@@ -119,6 +119,8 @@ impl Lane {
                 }
                 Err(_) => self.checker.abandon(|_| {}),
             }
+            self.owed.clear();
+            Backoff::new().wait(&mut self.stop).await;
             match self.connect(to, source).await {
                 Ok(again) => wire = again,
                 Err(_) => return Ok((self.checker.tally, self.last_answer)),
