@@ -1,1 +1,161 @@
-//! TODO
+//! Configuration from disk or from what is shipped: read everything, check everything, report every
+//! mistake at once.
+//!
+//! ```text
+//! gateway.toml ▷ read ▷ Gateway ─▷ peers ─┐
+//! policies/*.toml, cases/*.toml ─────────▷ policy::compile ▷ Loaded | Diagnostics
+//! ```
+
+mod files;
+mod gateway;
+mod read;
+mod report;
+mod shipped;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use gateway::{
+    DiameterSettings, Gateway, JournalSettings, Listen, LogFormat, LogLevel, LogSettings, Peer,
+    TlsFiles, Transport,
+};
+use policy::{Complaints, Context, Diagnostic, Engine, Memory, Setup, Source};
+use procedure::{Symbols, Vocabulary};
+pub use read::{FRAME_OCTETS_MAX, PEERS_MAX, WATCHDOG_MIN_MS, WORKERS_MAX};
+pub use report::Diagnostics;
+pub use shipped::SHIPPED;
+
+/// Where a configuration came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// What the program carries.
+    Shipped,
+    /// This `gateway.toml` and the folder it names.
+    Files(PathBuf),
+}
+
+/// A configuration that has passed every check.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// Everything that is not policy.
+    pub gateway: Gateway,
+    /// The policy files.
+    pub sources: Vec<Source>,
+    /// The folder of `gateway.toml`; the current one for what is shipped.
+    pub dir: PathBuf,
+    /// Where it came from.
+    pub origin: Origin,
+    /// What somebody should look at.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Loads `gateway.toml` and the policies it names, or what is shipped.
+///
+/// # Errors
+///
+/// Every mistake in every file.
+pub fn load(path: Option<&Path>, vocabulary: &dyn Vocabulary) -> Result<Loaded, Diagnostics> {
+    match path {
+        None => load_shipped(vocabulary),
+        Some(path) => load_files(path, vocabulary),
+    }
+}
+
+fn load_shipped(vocabulary: &dyn Vocabulary) -> Result<Loaded, Diagnostics> {
+    let name = |name: &str| format!("policies/{name}");
+    let mut sources = SHIPPED.iter().map(|(file, text)| Source::new(name(file), *text));
+    let own = sources.next().unwrap_or_default();
+    check(&own, sources.collect(), PathBuf::from("."), Origin::Shipped, vocabulary, Vec::new())
+}
+
+fn load_files(path: &Path, vocabulary: &dyn Vocabulary) -> Result<Loaded, Diagnostics> {
+    let name = path.display().to_string();
+    let own = match files::read(path) {
+        Ok(text) => Source::new(name, text),
+        Err(error) => {
+            let own = Source::new(name, "");
+            let list = vec![own.complain(0..0, format!("cannot be read: {error}"))];
+            return Err(Diagnostics { list, sources: vec![own] });
+        }
+    };
+    let dir = path.parent().map(Path::to_owned).unwrap_or_default();
+    // A first reading only to learn where the policies are; its complaints come again below.
+    let first = read::gateway(&own, &dir, &Complaints::default());
+    let (sources, errors) =
+        first.map_or_else(Default::default, |first| read_policies(&first.policies));
+    check(&own, sources, dir, Origin::Files(path.to_owned()), vocabulary, errors)
+}
+
+/// The policy files of a folder; what cannot be read becomes a mistake.
+fn read_policies(dir: &Path) -> (Vec<Source>, Vec<Diagnostic>) {
+    let (sources, errors) = files::policies(dir);
+    let complain = |(path, error): (PathBuf, std::io::Error)| {
+        let unread = Source::new(path.display().to_string(), "");
+        unread.complain(0..0, format!("cannot be read: {error}"))
+    };
+    (sources, errors.into_iter().map(complain).collect())
+}
+
+fn check(
+    own: &Source,
+    sources: Vec<Source>,
+    dir: PathBuf,
+    origin: Origin,
+    vocabulary: &dyn Vocabulary,
+    mut list: Vec<Diagnostic>,
+) -> Result<Loaded, Diagnostics> {
+    let complaints = Complaints::default();
+    let gateway = read::gateway(own, &dir, &complaints);
+    list.extend(complaints.into_sorted(std::slice::from_ref(own)));
+    let peers = gateway.as_ref().map(Gateway::links);
+    // With mistakes among the peers, members of groups would only be blamed for them again.
+    let peers = peers.filter(|_| !list.iter().any(Diagnostic::is_error));
+    let symbols = Symbols::default();
+    let context = Context { symbols: &symbols, vocabulary, peers: peers.as_deref() };
+    match policy::compile(&sources, &context) {
+        Ok(compiled) => list.extend(compiled.warnings().iter().cloned()),
+        Err(mistakes) => list.extend(mistakes),
+    }
+    match gateway {
+        Some(gateway) if !list.iter().any(Diagnostic::is_error) => {
+            Ok(Loaded { gateway, sources, dir, origin, warnings: list })
+        }
+        _ => Err(Diagnostics { list, sources: with_own(own, sources) }),
+    }
+}
+
+fn with_own(own: &Source, sources: Vec<Source>) -> Vec<Source> {
+    std::iter::once(own.clone()).chain(sources).collect()
+}
+
+impl Loaded {
+    /// Reads the policy files again, for a reload; `gateway.toml` is read at start only.
+    ///
+    /// # Errors
+    ///
+    /// Every file that cannot be read.
+    pub fn reread(&self) -> Result<Vec<Source>, Diagnostics> {
+        if self.origin == Origin::Shipped {
+            return Ok(self.sources.clone());
+        }
+        let (sources, errors) = read_policies(&self.gateway.policies);
+        if errors.is_empty() { Ok(sources) } else { Err(Diagnostics { list: errors, sources }) }
+    }
+
+    /// The engine with these policies in force. `seed` keys the memory's hash.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake in the policies; none when they are those that were loaded.
+    pub fn engine(
+        &self,
+        symbols: Symbols,
+        vocabulary: Arc<dyn Vocabulary + Send + Sync>,
+        seed: u64,
+    ) -> Result<Engine, Diagnostics> {
+        let memory = Arc::new(Memory::new(self.gateway.subscribers_max, seed));
+        let setup = Setup { symbols, vocabulary, peers: Some(self.gateway.links()), memory };
+        let sources = &self.sources;
+        Engine::new(sources, setup).map_err(|list| Diagnostics { list, sources: sources.clone() })
+    }
+}

@@ -110,7 +110,7 @@ impl Case {
     pub(crate) fn unknown_group(&self, known: impl Fn(&str) -> bool) -> Option<Diagnostic> {
         let (_, group) = self.expect.iter().find(|(key, _)| *key == "group")?;
         let message = format!("case `{}` expects a group `{group}` that is not there", self.name);
-        (!known(group)).then(|| self.source.complain(self.span.clone(), message))
+        (group != "none" && !known(group)).then(|| self.source.complain(self.span.clone(), message))
     }
 
     fn run(&self, compiled: &Compiled, vocabulary: &dyn Vocabulary) -> Option<Diagnostic> {

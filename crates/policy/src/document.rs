@@ -285,7 +285,7 @@ impl<'d> Section<'d> {
 
     /// A table of its own under this key, if it is there.
     #[must_use]
-    pub fn section(&self, key: &'static str) -> Option<Section<'d>> {
+    pub fn section(&self, key: &'static str) -> Option<Self> {
         let value = self.value(key)?;
         match value.get_ref() {
             DeValue::Table(table) => {
@@ -300,7 +300,7 @@ impl<'d> Section<'d> {
 
     /// The tables of a list (`[[key]]`, or inline ones).
     #[must_use]
-    pub fn sections(&self, key: &'static str) -> Vec<Section<'d>> {
+    pub fn sections(&self, key: &'static str) -> Vec<Self> {
         let Some(value) = self.value(key) else { return Vec::new() };
         let DeValue::Array(list) = value.get_ref() else {
             self.wrong_kind(key, value, &format!("a list of tables, [[{key}]]"));

@@ -31,6 +31,7 @@ mod hash;
 mod matcher;
 mod memory;
 mod networks;
+mod outline;
 mod pipeline;
 mod plans;
 mod probe;
@@ -53,6 +54,7 @@ pub use networks::{
     COUNTRY_EXPECTED, Country, Network, Networks, PLMN_EXPECTED, REALM_EXPECTED, realm,
     standard_realm,
 };
+pub use outline::{CustomerOutline, PlanOutline};
 pub use plans::{
     COALESCE_MS, EPISODE_REFUSALS, EPISODE_REFUSALS_MAX, EPISODE_S, EPISODE_S_MAX, HOLD_S,
     HOLD_S_MAX,

@@ -120,10 +120,9 @@ impl Shard {
     fn sweep(&mut self, now: Tick, count: usize) {
         for _ in 0..count.min(self.episodes.num_buckets()) {
             self.hand = (self.hand + 1) % self.episodes.num_buckets();
-            if self.episodes.get_bucket(self.hand).is_some_and(|episode| episode.is_over(now)) {
-                if let Ok(entry) = self.episodes.get_bucket_entry(self.hand) {
-                    entry.remove();
-                }
+            let over = self.episodes.get_bucket(self.hand).is_some_and(|e| e.is_over(now));
+            if let (true, Ok(entry)) = (over, self.episodes.get_bucket_entry(self.hand)) {
+                entry.remove();
             }
         }
     }

@@ -231,15 +231,18 @@ impl Networks {
                 entry.name = name.value.to_owned();
             }
             entry.realm = entry.realm.take().or_else(|| realms.first().map(|r| r.value.clone()));
+            // Where the standard's form could be read as two listed networks, this one is meant.
+            let standard = self.realms.entry(standard_realm(plmn.value).as_bytes());
+            *standard = standard.or(Some(plmn.value));
         }
         let Some(first) = plmns.first() else { return };
         for realm in &realms {
             let entry = self.realms.entry(realm.value.as_bytes());
-            if entry.is_some_and(|other| other != first.value) {
+            if entry.is_some_and(|other| plmns.iter().all(|plmn| plmn.value != other)) {
                 let message = format!("realm `{}` belongs to two networks", realm.value);
                 section.push(realm.complain(message));
             }
-            *entry = Some(first.value);
+            *entry = entry.or(Some(first.value));
         }
     }
 }

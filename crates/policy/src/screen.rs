@@ -1,12 +1,13 @@
 //! The screening stage: who may say what. The operator's rules first, in their order, so that an
 //! exception can stand before the two built-in ones.
 
-use procedure::{Act, Decision, Outcome, Refusal, Stage, Symbol, Symbols, Verdict};
+use procedure::{Decision, Outcome, Plmn, Refusal, Stage, Symbol, Symbols, Verdict};
 
 use crate::customers::Customers;
 use crate::document::Section;
 use crate::matcher::{Facts, Matcher};
 use crate::networks::Networks;
+use crate::pipeline::is_home_act;
 use crate::reading::{Mode, Reading, refusals};
 
 /// A registration names the visited network that its sender belongs to.
@@ -145,8 +146,15 @@ fn apply(name: Symbol, mode: Mode, answer: Answer, decision: &mut Decision) -> O
 /// no table resolves is not judged: hubs speak from names of their own.
 pub(crate) fn speaks_for_visited(tables: Tables<'_>, facts: &Facts<'_>) -> bool {
     let networks = tables.networks;
+    if is_home_act(facts.procedure.act) {
+        return true;
+    }
     let Some(visited) = facts.procedure.visited else { return true };
     let Some(origin) = networks.of_realm(facts.procedure.origin.realm) else { return true };
+    let readings = Plmn::from_realm(facts.procedure.origin.realm);
+    if readings.is_some_and(|(long, short)| long == visited || short == Some(visited)) {
+        return true;
+    }
     let known = networks.network(visited).is_some() && networks.network(origin).is_some();
     !known || networks.same_operator(visited, origin)
 }
@@ -154,9 +162,8 @@ pub(crate) fn speaks_for_visited(tables: Tables<'_>, facts: &Facts<'_>) -> bool 
 /// A home network's act on a customer's subscriber comes from that customer.
 pub(crate) fn owns_subscriber(tables: Tables<'_>, facts: &Facts<'_>) -> bool {
     let procedure = facts.procedure;
-    let home_act = matches!(procedure.act, Act::Deregister | Act::Provision | Act::Recover);
     let customer = facts.customer.and_then(|name| tables.customers.by_name(name));
-    let (true, Some(customer)) = (home_act, customer) else { return true };
+    let (true, Some(customer)) = (is_home_act(procedure.act), customer) else { return true };
     let realm = procedure.origin.realm;
     let of_network = || {
         let origin = tables.networks.of_realm(realm);

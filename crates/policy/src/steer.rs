@@ -12,7 +12,7 @@ use procedure::{
 };
 
 use crate::customers::Prefix;
-use crate::episode::{Ask, Key, Limits, Said, Tick};
+use crate::episode::{Ask, Episode, Key, Limits, Said, Tick};
 use crate::hash::WordMap;
 use crate::matcher::Facts;
 use crate::memory::Memory;
@@ -158,7 +158,7 @@ impl Steering {
         let now = Tick::of(record.closed);
         let key = key(customer, imsi, country);
         if plan.prefers(visited) {
-            let _known = memory.with_known(key, |episode| episode.reach());
+            let _known = memory.with_known(key, Episode::reach);
         } else if !plan.exempts(imsi) {
             let _room = memory.with(key, now, |episode| episode.settle(now, &plan.limits, visited));
         }

@@ -1,0 +1,52 @@
+//! The one place that reads configuration from disk.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "configuration is read here and nowhere else; everybody else is given texts"
+)]
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use policy::Source;
+
+/// A file with nothing in it, for tables that are left out.
+pub(crate) const EMPTY: &Source = &Source { name: String::new(), text: String::new() };
+
+/// Reads one file.
+pub(crate) fn read(path: &Path) -> io::Result<String> {
+    std::fs::read_to_string(path)
+}
+
+/// The policy files of a folder, `cases/` included, in a steady order; `gateway.toml` is none.
+pub(crate) fn policies(dir: &Path) -> (Vec<Source>, Vec<(PathBuf, io::Error)>) {
+    let (mut sources, mut errors) = (Vec::new(), Vec::new());
+    let mut paths = Vec::new();
+    for folder in [dir.to_owned(), dir.join("cases")] {
+        match toml_files(&folder) {
+            Ok(found) => paths.extend(found),
+            Err(_) if folder != dir => {}
+            Err(error) => errors.push((folder, error)),
+        }
+    }
+    for path in paths {
+        match read(&path) {
+            Ok(text) => sources.push(Source::new(path.display().to_string(), text)),
+            Err(error) => errors.push((path, error)),
+        }
+    }
+    (sources, errors)
+}
+
+fn toml_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        let toml = path.extension().is_some_and(|extension| extension == "toml");
+        if toml && !hidden && path.file_name().is_some_and(|name| name != "gateway.toml") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}

@@ -1,0 +1,293 @@
+//! Reading `gateway.toml`: every key, its default and its limits.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use policy::{At, Complaints, Document, REALM_EXPECTED, Section, Source, realm};
+
+use crate::files;
+use crate::gateway::{
+    DiameterSettings, Gateway, JournalSettings, Listen, LogFormat, LogLevel, LogSettings, Peer,
+    TlsFiles, Transport,
+};
+
+/// Shortest watchdog interval unless `watchdog_min_ms` says otherwise.
+//= RFC 3539 §3.4.1
+pub const WATCHDOG_MIN_MS: u64 = 6_000;
+/// Longest frame that a Diameter header can announce.
+//= RFC 6733 §3
+pub const FRAME_OCTETS_MAX: u64 = 0x00ff_ffff;
+/// Most workers.
+pub const WORKERS_MAX: u64 = 64;
+/// Most peers, so that every table over links has a bound.
+pub const PEERS_MAX: usize = 4096;
+
+const ADDRESS_EXPECTED: &str = "an address and a port, as \"127.0.0.1:3868\"";
+
+/// Reads the file as far as it can be read; nothing when it cannot be used.
+pub(crate) fn gateway(source: &Source, dir: &Path, complaints: &Complaints) -> Option<Gateway> {
+    let document = Document::parse(source, complaints);
+    let root = document.root(complaints);
+    let empty = Document::parse(files::EMPTY, complaints);
+    let section = |key| root.section(key).unwrap_or_else(|| empty.root(complaints));
+    let own = root.section("gateway");
+    if own.is_none() {
+        root.push(root.at().complain("there is no [gateway]"));
+    }
+    let diameter = diameter(&section("diameter"));
+    let listens: Vec<Listen> =
+        root.sections("listen").iter().filter_map(|listen| read_listen(listen, dir)).collect();
+    if listens.is_empty() {
+        let complaint = root.at().complain("there is no [[listen]]: nobody could connect");
+        root.push(complaint.as_warning());
+    }
+    let tls = listens.iter().find(|listen| listen.transport != Transport::Tcp);
+    let tls = tls.map(|listen| listen.transport.clone());
+    let peers = read_peers(&root, dir, tls.as_ref());
+    let admin = section("admin");
+    let address = admin.parsed("listen", ADDRESS_EXPECTED, |text| text.parse().ok());
+    let admin_address = address.map_or(ADMIN, |address| address.value);
+    admin.finish();
+    let journal = journal(&section("journal"), dir);
+    let log = log(&section("log"));
+    root.finish();
+    let own = own?;
+    let host = identity(&own, "origin_host");
+    let realm = own.parsed("origin_realm", REALM_EXPECTED, realm).map(|realm| realm.value);
+    let product = own.text("product_name").map_or("ipxd".to_owned(), |name| name.value.to_owned());
+    let workers = own.number("workers", 1..=WORKERS_MAX).and_then(|n| usize::try_from(n).ok());
+    let subscribers = own.number("subscribers_max", 1024..=1 << 32);
+    let policies = own.text("policies").map_or(".", |path| path.value).to_owned();
+    own.finish();
+    let origin_host = host?.value;
+    Some(Gateway {
+        origin_realm: realm.unwrap_or_else(|| after_first_dot(&origin_host)),
+        origin_host,
+        product_name: product,
+        workers,
+        subscribers_max: subscribers
+            .and_then(|n| usize::try_from(n).ok())
+            .unwrap_or(policy::SUBSCRIBERS_MAX),
+        policies: dir.join(policies),
+        diameter,
+        listens,
+        peers,
+        admin: admin_address,
+        journal,
+        log,
+    })
+}
+
+const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9868);
+
+fn diameter(section: &Section<'_>) -> DiameterSettings {
+    let least = section.number("watchdog_min_ms", 50..=WATCHDOG_MIN_MS).unwrap_or(WATCHDOG_MIN_MS);
+    let settings = DiameterSettings {
+        request_timeout_ms: section.number("request_timeout_ms", 50..=60_000).unwrap_or(4_000),
+        watchdog_ms: section.number("watchdog_ms", least..=600_000).unwrap_or(30_000),
+        connect_backoff_ms: section.number("connect_backoff_ms", 10..=60_000).unwrap_or(1_000),
+        connect_backoff_max_ms: section
+            .number("connect_backoff_max_ms", 10..=600_000)
+            .unwrap_or(30_000),
+        frame_octets_max: section
+            .number("frame_octets_max", 1024..=FRAME_OCTETS_MAX)
+            .and_then(|octets| usize::try_from(octets).ok())
+            .unwrap_or(65_536),
+    };
+    section.finish();
+    if settings.connect_backoff_ms > settings.connect_backoff_max_ms {
+        let at = section.place_of("connect_backoff_ms").unwrap_or_else(|| section.at());
+        section.push(at.complain("`connect_backoff_ms` is more than `connect_backoff_max_ms`"));
+    }
+    settings
+}
+
+fn read_listen(section: &Section<'_>, dir: &Path) -> Option<Listen> {
+    let _there = section.required("address");
+    let address = section.parsed("address", ADDRESS_EXPECTED, |text| text.parse().ok());
+    let transport = transport(section, dir, None);
+    section.finish();
+    Some(Listen { address: address?.value, transport: transport? })
+}
+
+/// `transport` and the files it needs; `shared` serves where a peer names none.
+fn transport(section: &Section<'_>, dir: &Path, shared: Option<&Transport>) -> Option<Transport> {
+    let tls = section.word("transport", &[("tcp", false), ("tls", true)]);
+    let (certificate, key, trust) =
+        (file(section, "certificate", dir), file(section, "key", dir), file(section, "trust", dir));
+    let given = certificate.is_some() || key.is_some() || trust.is_some();
+    if !tls.as_ref().is_some_and(|tls| tls.value) {
+        if given {
+            let complaint = section.at().complain("TLS files are given, but `transport` is tcp");
+            section.push(complaint.with_help("say `transport = \"tls\"`"));
+        }
+        return Some(Transport::Tcp);
+    }
+    match (certificate, key, trust, shared) {
+        (Some(certificate), Some(key), Some(trust), _) => {
+            Some(Transport::Tls(TlsFiles { certificate, key, trust }))
+        }
+        (None, None, None, Some(shared)) => Some(shared.clone()),
+        _ => {
+            let at = section.place_of("transport").unwrap_or_else(|| section.at());
+            let complaint = at.complain("TLS needs `certificate`, `key` and `trust`");
+            section.push(complaint.with_help("three PEM files; both sides show a certificate"));
+            None
+        }
+    }
+}
+
+fn file(section: &Section<'_>, key: &'static str, dir: &Path) -> Option<PathBuf> {
+    let text = section.text(key)?;
+    let path = dir.join(text.value);
+    if !path.is_file() {
+        section.push(text.complain(format!("there is no file {}", path.display())));
+    }
+    Some(path)
+}
+
+fn read_peers(root: &Section<'_>, dir: &Path, tls: Option<&Transport>) -> Vec<Peer> {
+    let mut peers: Vec<Peer> = Vec::new();
+    let sections = root.sections("peer");
+    if let Some(section) = sections.get(PEERS_MAX) {
+        section.push(section.at().complain(format!("there are more than {PEERS_MAX} peers")));
+    }
+    for section in &sections {
+        let name = section.required("name");
+        let host = identity(section, "origin_host");
+        if let Some(name) = &name
+            && peers.iter().any(|peer| peer.name == name.value)
+        {
+            section.push(name.complain(format!("two peers are called `{}`", name.value)));
+        }
+        if let Some(host) = &host
+            && peers.iter().any(|peer| peer.origin_host == host.value)
+        {
+            section.push(host.complain(format!("two peers are `{}`", host.value)));
+        }
+        peers.extend(read_peer(section, dir, tls, name.map(|name| name.value), host));
+    }
+    peers
+}
+
+fn read_peer(
+    section: &Section<'_>,
+    dir: &Path,
+    tls: Option<&Transport>,
+    name: Option<&str>,
+    host: Option<At<'_, String>>,
+) -> Option<Peer> {
+    let own_realm = section.parsed("realm", REALM_EXPECTED, realm).map(|realm| realm.value);
+    let addresses = section.all_parsed("addresses", "an IP address", |text| text.parse().ok());
+    let connect = section.parsed("connect", ADDRESS_EXPECTED, |text| text.parse().ok());
+    let connect: Option<SocketAddr> = connect.map(|connect| connect.value);
+    let transport = transport(section, dir, tls);
+    let certificate = section.text("certificate_name").map(|name| name.value.to_owned());
+    let realms =
+        section.all_parsed("realms", "a realm, \"*.\" and the end of one, or \"*\"", |text| {
+            let name = text.strip_prefix("*.").unwrap_or(text);
+            (text == "*" || realm(name).is_some()).then(|| text.to_ascii_lowercase())
+        });
+    section.finish();
+    let mut addresses: Vec<IpAddr> = addresses.into_iter().map(|address| address.value).collect();
+    if addresses.is_empty() {
+        match connect {
+            Some(connect) => addresses.push(connect.ip()),
+            None => {
+                let complaint = section.at().complain("this peer has no `addresses`");
+                section.push(complaint.with_help("say from where it may connect, or `connect`"));
+            }
+        }
+    }
+    let origin_host = host?.value;
+    let realm = own_realm.unwrap_or_else(|| after_first_dot(&origin_host));
+    let mut realms: Vec<String> = realms.into_iter().map(|realm| realm.value).collect();
+    if realms.is_empty() {
+        realms.push(realm.clone());
+    }
+    Some(Peer {
+        name: name?.to_owned(),
+        certificate_name: certificate.unwrap_or_else(|| origin_host.clone()),
+        origin_host,
+        realm,
+        addresses,
+        connect,
+        transport: transport?,
+        realms,
+    })
+}
+
+/// A Diameter identity that must be there: a full host name.
+//= RFC 6733 §4.3.1
+fn identity<'d>(section: &Section<'d>, key: &'static str) -> Option<At<'d, String>> {
+    section.required(key)?;
+    section.parsed(key, "a full host name, as \"mme1.example.org\"", |text| {
+        realm(text).filter(|name| name.contains('.'))
+    })
+}
+
+fn after_first_dot(host: &str) -> String {
+    host.split_once('.').map_or(host, |(_, rest)| rest).to_owned()
+}
+
+fn journal(section: &Section<'_>, dir: &Path) -> JournalSettings {
+    let size =
+        |n: Option<u64>, otherwise| n.and_then(|n| usize::try_from(n).ok()).unwrap_or(otherwise);
+    let settings = JournalSettings {
+        directory: section.text("directory").map(|path| dir.join(path.value)),
+        rotate_octets: section.number("rotate_octets", 4096..=1 << 40).unwrap_or(64 << 20),
+        keep_files: size(section.number("keep_files", 1..=100_000), 16),
+        queue_records: size(section.number("queue_records", 64..=1 << 24), 1 << 16),
+        pseudonym_key: pseudonym_key(section, dir),
+        clear_identities: section.flag("clear_identities").unwrap_or(false),
+    };
+    section.finish();
+    settings
+}
+
+const KEY_EXPECTED: &str = "64 hexadecimal digits, 32 octets";
+
+fn pseudonym_key(section: &Section<'_>, dir: &Path) -> Option<[u8; 32]> {
+    let inline = section.parsed("pseudonym_key", KEY_EXPECTED, hex_32).map(|key| key.value);
+    let Some(path) = section.text("pseudonym_key_file") else { return inline };
+    if inline.is_some() {
+        section.push(path.complain("both `pseudonym_key` and `pseudonym_key_file` are given"));
+    }
+    let full = dir.join(path.value);
+    match files::read(&full).map(|text| hex_32(text.trim())) {
+        Ok(Some(key)) => Some(key),
+        Ok(None) => {
+            let complaint = path.complain(format!("{} holds no key", full.display()));
+            section.push(complaint.with_help(format!("expected {KEY_EXPECTED}")));
+            None
+        }
+        Err(error) => {
+            section.push(path.complain(format!("{} cannot be read: {error}", full.display())));
+            None
+        }
+    }
+}
+
+fn hex_32(text: &str) -> Option<[u8; 32]> {
+    let mut key = [0; 32];
+    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    for (i, octet) in key.iter_mut().enumerate() {
+        *octet = u8::from_str_radix(text.get(2 * i..2 * i + 2)?, 16).ok()?;
+    }
+    Some(key)
+}
+
+fn log(section: &Section<'_>) -> LogSettings {
+    let formats = [("human", LogFormat::Human), ("json", LogFormat::Json)];
+    let levels =
+        [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace]
+            .map(|level| (level.name(), level));
+    let settings = LogSettings {
+        format: section.word("format", &formats).map_or(LogFormat::Human, |word| word.value),
+        level: section.word("level", &levels).map_or(LogLevel::Info, |word| word.value),
+    };
+    section.finish();
+    settings
+}

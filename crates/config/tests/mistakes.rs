@@ -1,0 +1,117 @@
+//! Every mistake at once, each with its place.
+#![allow(clippy::disallowed_methods, reason = "tests write files to read them back")]
+
+use std::path::PathBuf;
+
+#[path = "../../policy/tests/words/mod.rs"]
+#[allow(unreachable_pub, reason = "shared by several tests")]
+mod words;
+use words::Words;
+
+/// A folder of its own, with these files in it.
+fn folder(name: &str, files: &[(&str, &str)]) -> PathBuf {
+    let dir = std::env::temp_dir().join(format!("ipx-config-{name}-{}", std::process::id()));
+    let _old = std::fs::remove_dir_all(&dir);
+    std::fs::create_dir_all(&dir).expect("a folder");
+    for (file, text) in files {
+        std::fs::write(dir.join(file), text).expect("a file");
+    }
+    dir
+}
+
+#[test]
+fn many_mistakes_in_two_files_are_all_told_with_their_places() {
+    let gateway = r#"
+[gateway]
+origin_host = "dra1"
+origin_relam = "x.example"
+[diameter]
+watchdog_ms = 500
+[[listen]]
+address = "127.0.0.1"
+[[listen]]
+address = "127.0.0.1:5658"
+transport = "tls"
+certificate = "none.pem"
+key = "none.key"
+trust = "none.ca"
+[[peer]]
+name = "a"
+origin_host = "a.x.example"
+[[peer]]
+name = "a"
+origin_host = "a.x.example"
+addresses = ["127.0.0.1", "localhost"]
+"#;
+    let dir = folder(
+        "many",
+        &[
+            ("gateway.toml", gateway),
+            ("routes.toml", "[[route]]\nname = \"r\"\nto = \"nowhere\"\n"),
+        ],
+    );
+    let mistakes = config::load(Some(&dir.join("gateway.toml")), &Words).expect_err("mistakes");
+    let lines: Vec<(usize, usize)> =
+        mistakes.list.iter().map(|found| (found.line, found.column)).collect();
+    let text = mistakes.to_string();
+    for (part, place) in [
+        ("`dra1` is no origin_host", (3, 15)),
+        ("unknown key `origin_relam` (did you mean `origin_realm`?)", (4, 1)),
+        ("`watchdog_ms` is out of range (from 6000 to 600000)", (6, 15)),
+        ("`127.0.0.1` is no address", (8, 11)),
+        ("there is no file", (12, 15)),
+        ("this peer has no `addresses`", (15, 1)),
+        ("two peers are called `a`", (19, 8)),
+        ("two peers are `a.x.example`", (20, 15)),
+        ("`localhost` is no addresses", (21, 27)),
+    ] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+        assert!(lines.contains(&place), "{place:?} is not in\n{text}");
+    }
+    let fancy = mistakes.fancy(false);
+    assert!(fancy.contains("did you mean `origin_realm`?") && fancy.contains("origin_relam ="));
+    std::fs::remove_dir_all(dir).expect("cleared");
+}
+
+#[test]
+fn groups_are_held_to_the_peers_and_routes_to_the_groups() {
+    let gateway = r#"
+[gateway]
+origin_host = "dra1.x.example"
+[[listen]]
+address = "127.0.0.1:3868"
+[[peer]]
+name = "iberia-hss1"
+origin_host = "hss1.x.example"
+addresses = ["127.0.0.1"]
+"#;
+    let routes = r#"[[group]]
+name = "hss"
+members = [{ peer = "iberia-hss2" }]
+[[route]]
+name = "r"
+destination_realm = "x.example"
+to = "hsss"
+"#;
+    let dir = folder("peers", &[("gateway.toml", gateway), ("routes.toml", routes)]);
+    let mistakes = config::load(Some(&dir.join("gateway.toml")), &Words).expect_err("mistakes");
+    let text = mistakes.to_string();
+    assert!(
+        text.contains(
+            "routes.toml:3:21: error: there is no peer `iberia-hss2` (did you mean `iberia-hss1`?)"
+        ),
+        "{text}"
+    );
+    assert!(
+        text.contains("routes.toml:7:6: error: there is no group `hsss` (did you mean `hss`?)"),
+        "{text}"
+    );
+    std::fs::remove_dir_all(dir).expect("cleared");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_a_mistake_and_not_a_panic() {
+    let mistakes = config::load(Some(&PathBuf::from("/nowhere/gateway.toml")), &Words);
+    let text = mistakes.expect_err("a mistake").to_string();
+    assert!(text.starts_with("/nowhere/gateway.toml:1:1: error: cannot be read"), "{text}");
+}

@@ -1,0 +1,60 @@
+//! What the rules are about, for whoever builds a world around them.
+
+use std::sync::Arc;
+
+use procedure::Plmn;
+
+use crate::{Compiled, Country};
+
+/// One customer.
+#[derive(Clone, Debug)]
+pub struct CustomerOutline {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its home networks.
+    pub plmns: Vec<Plmn>,
+    /// The realms it is reached under, its standard ones where the file names none.
+    pub realms: Vec<String>,
+}
+
+/// One steering plan.
+#[derive(Clone, Debug)]
+pub struct PlanOutline {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Whose subscribers it steers.
+    pub customer: Arc<str>,
+    /// Where.
+    pub countries: Vec<Country>,
+    /// To which networks.
+    pub preferred: Vec<Plmn>,
+}
+
+impl Compiled {
+    /// The customers, in the order of the file.
+    #[must_use]
+    pub fn customers(&self) -> Vec<CustomerOutline> {
+        let realms = |plmns: &[Plmn], realms: &[String]| match realms {
+            [] => plmns.iter().map(|plmn| self.networks.realm(*plmn)).collect(),
+            realms => realms.to_vec(),
+        };
+        let outline = |customer: &crate::customers::Customer| CustomerOutline {
+            name: self.symbols.name(customer.name),
+            plmns: customer.plmns.clone(),
+            realms: realms(&customer.plmns, &customer.realms),
+        };
+        self.customers.list.iter().map(outline).collect()
+    }
+
+    /// The plans, in the order of the file.
+    #[must_use]
+    pub fn plans(&self) -> Vec<PlanOutline> {
+        let outline = |plan: &crate::steer::Plan| PlanOutline {
+            name: self.symbols.name(plan.name),
+            customer: self.symbols.name(plan.customer),
+            countries: plan.countries.clone(),
+            preferred: plan.preferred.clone(),
+        };
+        self.steering.plans.iter().map(outline).collect()
+    }
+}
