@@ -95,7 +95,7 @@ fn tshark_finds_nothing_malformed() {
         assert!(lines.is_empty(), "{lines:#?}");
     }
     let named = [
-        "Command Code: 316 3GPP-Update-Location",
+        "Command Code: 3GPP-Update-Location (316)",
         "ROAMING_NOT_ALLOWED (5004)",
         "Visited-PLMN-Id: ",
         "Mobile Network Code (MNC): ",

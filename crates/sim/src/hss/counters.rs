@@ -151,6 +151,15 @@ pub(super) fn mix(bytes: &[u8], seed: u64) -> u64 {
     hash ^ (hash >> 32)
 }
 
+/// The pair's key. Senders count End-to-End upwards, so sixteen neighbours get neighbouring keys:
+/// they share cache lines, and a look-up seldom waits for memory.
+fn key(host: &[u8], end_to_end: u32) -> u64 {
+    let low = u64::from(end_to_end & 0xf);
+    let block = mix(host, u64::from(end_to_end >> 4).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    // The table takes its tag from the top bits: those differ within the sixteen.
+    ((block & !0xf) | low) ^ (low << 60)
+}
+
 impl Recent {
     pub(super) fn new(limit: usize) -> Self {
         let young = HashSet::with_capacity_and_hasher(limit, Default::default());
@@ -163,7 +172,7 @@ impl Recent {
         if self.limit == 0 {
             return false;
         }
-        let key = mix(host, u64::from(end_to_end).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let key = key(host, end_to_end);
         if self.old.contains(&key) || !self.young.insert(key) {
             return true;
         }
@@ -172,5 +181,22 @@ impl Recent {
             self.young.clear();
         }
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pair_is_remembered_as_long_as_promised_and_the_table_does_not_grow() {
+        let mut recent = Recent::new(1_000);
+        for id in 0..10_000u32 {
+            assert!(!recent.seen(b"mme1.visited.lab", id));
+            assert!(!recent.seen(b"mme2.visited.lab", id));
+            assert!(recent.seen(b"mme1.visited.lab", id.saturating_sub(400)));
+            assert!(recent.young.len() + recent.old.len() <= 2_000);
+        }
+        assert!(!recent.seen(b"mme1.visited.lab", 0));
     }
 }
