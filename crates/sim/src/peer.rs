@@ -167,24 +167,25 @@ pub(crate) async fn open(
     timeout(Duration::from_secs(5), opening).await.unwrap_or_else(|_| Err(broken("no CEA in 5 s")))
 }
 
+fn cea_outcome(frame: &[u8]) -> Option<Outcome> {
+    let message = Message::parse(frame).ok()?;
+    let is_cea = message.command == command::CAPABILITIES_EXCHANGE && !message.is_request();
+    let mut avps = message.avps().map_while(Result::ok);
+    is_cea.then(|| avps.find_map(|a| Outcome::of(&a)).unwrap_or(Outcome::Absent))
+}
+
 async fn first_outcome(wire: &mut Wire) -> io::Result<Outcome> {
-    let mut outcome = None;
     loop {
         wire.flush()?;
         wire.ready().await?;
         if wire.fill()? == Fill::Closed {
             return Err(broken("closed before CEA"));
         }
-        wire.frames(|frame, _| {
-            let Ok(message) = Message::parse(frame) else { return };
-            if message.command == command::CAPABILITIES_EXCHANGE && outcome.is_none() {
-                let mut avps = message.avps().map_while(Result::ok);
-                outcome = Some(avps.find_map(|a| Outcome::of(&a)).unwrap_or(Outcome::Absent));
-            }
-        })
-        .map_err(broken)?;
-        if let Some(outcome) = outcome {
-            return Ok(outcome);
+        // One frame only: requests may follow the CEA in the same read.
+        let mut outcome = None;
+        let first = wire.frame(|frame, _| outcome = cea_outcome(frame)).map_err(broken)?;
+        if first {
+            return outcome.ok_or_else(|| broken("expected CEA first"));
         }
     }
 }

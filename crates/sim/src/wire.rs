@@ -97,18 +97,26 @@ impl Wire {
         &mut self,
         mut take: impl FnMut(&[u8], &mut Vec<u8>),
     ) -> Result<(), Malformed> {
-        loop {
-            let rest = self.input.get(self.taken..self.filled).unwrap_or_default();
-            let Some(length) = frame_length(rest)? else { return Ok(()) };
-            let Some(frame) = rest.get(..length) else {
-                if length > self.input.len() {
-                    self.input.resize(length, 0);
-                }
-                return Ok(());
-            };
-            take(frame, &mut self.out);
-            self.taken += length;
-        }
+        while self.frame(&mut take)? {}
+        Ok(())
+    }
+
+    /// Gives one whole frame to `take`, if there is one; what follows it stays for later.
+    pub(crate) fn frame(
+        &mut self,
+        take: impl FnOnce(&[u8], &mut Vec<u8>),
+    ) -> Result<bool, Malformed> {
+        let rest = self.input.get(self.taken..self.filled).unwrap_or_default();
+        let Some(length) = frame_length(rest)? else { return Ok(false) };
+        let Some(frame) = rest.get(..length) else {
+            if length > self.input.len() {
+                self.input.resize(length, 0);
+            }
+            return Ok(false);
+        };
+        take(frame, &mut self.out);
+        self.taken += length;
+        Ok(true)
     }
 
     /// One non-blocking write of what is pending; true when nothing is left.

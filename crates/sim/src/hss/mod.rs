@@ -182,6 +182,7 @@ impl<'a> Connection<'a> {
     async fn run(&mut self, stop: &mut Stop) -> io::Result<()> {
         let mut tick = interval(self.shared.config.watchdog.min(Duration::from_millis(500)));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.read()?;
         loop {
             let drained = self.wire.flush()?;
             if self.state == State::Closing && drained && self.delayed.is_empty() {

@@ -52,7 +52,8 @@ impl FromStr for Procedure {
 pub enum Load {
     /// Closed loop: this many outstanding over all connections (at least one on each).
     Window(usize),
-    /// Open loop: this many requests a second over all connections, whatever the answers do.
+    /// Open loop: this many requests a second over all connections, whatever the answers do. The
+    /// ULRs of [`Procedure::Attach`] come on top, each as soon as its AIR is answered.
     /// Latency counts from the intended send time, so a stall is not hidden.
     Rate(f64),
 }

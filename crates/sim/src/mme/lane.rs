@@ -42,7 +42,7 @@ pub(super) struct Lane {
     window: usize,
     /// Time between requests in an open loop.
     gap: Option<Duration>,
-    pacer: Pacer,
+    pacer: Option<Pacer>,
     /// Subscribers whose AIR has succeeded and whose ULR is due.
     owed: VecDeque<u64>,
     started: u64,
@@ -57,7 +57,7 @@ fn nanos(duration: Duration) -> u64 {
 }
 
 impl Lane {
-    pub(super) fn new(run: Arc<Run>, stop: Stop, index: usize) -> io::Result<Self> {
+    pub(super) fn new(run: Arc<Run>, stop: Stop, index: usize) -> Self {
         let config = &run.config;
         let lanes = config.connections;
         let me = Identity::new(&config.host(index + 1));
@@ -76,7 +76,7 @@ impl Lane {
             Load::Rate(rate) => (0, Some(Duration::from_secs(1).div_f64(rate.max(0.001)))),
         };
         let connection = u32::try_from(index).unwrap_or(0);
-        Ok(Self {
+        Self {
             stop,
             index,
             tail: Tail::plain(&me, Outcome::Base(result::SUCCESS)),
@@ -84,7 +84,7 @@ impl Lane {
             checker: Checker::new(connection, run.first_end_to_end, &session_prefix),
             window,
             gap,
-            pacer: Pacer::new()?,
+            pacer: None,
             owed: VecDeque::new(),
             started: 0,
             exhausted: false,
@@ -92,7 +92,7 @@ impl Lane {
             last_answer: Duration::ZERO,
             me,
             run,
-        })
+        }
     }
 
     fn target(&self) -> Option<SocketAddr> {
@@ -107,6 +107,7 @@ impl Lane {
         let first = timeout(Duration::from_secs(10), self.connect(to, source)).await;
         // Everyone waits at the gate, also who failed, so that nobody waits for ever.
         self.run.gate.wait().await;
+        self.pacer = self.gap.map(|_| Pacer::new()).transpose()?;
         let mut wire = first.map_err(|_| broken("no connection in 10 s"))??;
         self.run.clock.get_or_init(Instant::now);
         loop {
@@ -152,6 +153,7 @@ impl Lane {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut settled: Option<Instant> = None;
+        self.receive(wire, ip)?;
         loop {
             let next = self.send(wire, Instant::now());
             wire.flush()?;
@@ -172,7 +174,7 @@ impl Lane {
                     watchdog.heard(Instant::now());
                     self.receive(wire, ip)?;
                 }
-                waited = wait(&self.pacer, next), if next.is_some() => waited?,
+                waited = wait(self.pacer.as_ref(), next), if next.is_some() => waited?,
             }
         }
     }
@@ -314,9 +316,9 @@ fn is_base(command: u32) -> bool {
     )
 }
 
-async fn wait(pacer: &Pacer, next: Option<Instant>) -> io::Result<()> {
-    match next {
-        Some(at) => pacer.until(at).await,
-        None => Ok(()),
+async fn wait(pacer: Option<&Pacer>, next: Option<Instant>) -> io::Result<()> {
+    match (pacer, next) {
+        (Some(pacer), Some(at)) => pacer.until(at).await,
+        _ => Ok(()),
     }
 }

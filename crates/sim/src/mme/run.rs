@@ -120,7 +120,7 @@ fn worker(
     runtime.block_on(async move {
         let mut lanes = JoinSet::new();
         for index in (thread..run.config.connections).step_by(threads) {
-            lanes.spawn(Lane::new(run.clone(), stop.clone(), index)?.go());
+            lanes.spawn(Lane::new(run.clone(), stop.clone(), index).go());
         }
         let mut sum = Tally::default();
         let mut took = Duration::ZERO;

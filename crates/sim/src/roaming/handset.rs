@@ -315,3 +315,88 @@ fn populate(config: &RoamersConfig) -> (Vec<Handset>, VecDeque<usize>) {
 fn nanos(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diameter::base::Identity;
+    use crate::roaming::{Customer, VisitedNetwork};
+
+    const STEERED: Outcome = Outcome::Experimental(result::ROAMING_NOT_ALLOWED);
+    const SUCCESS: Outcome = Outcome::Base(result::SUCCESS);
+
+    /// One handset in a country of two networks.
+    fn population(sticky: f64, tries: u32) -> Population {
+        let network = |plmn: &str| VisitedNetwork {
+            name: plmn.into(),
+            plmn: plmn.parse().unwrap(),
+            country: "GB".into(),
+            identity: Identity::new("mme1.visited.lab"),
+            source_ip: None,
+            signal: 1.0,
+        };
+        let customer = Customer {
+            name: "home".into(),
+            realm: "home.lab".into(),
+            imsi: "214070000000001..214070000000001".parse().unwrap(),
+            countries: vec!["GB".into()],
+            preferred: Vec::new(),
+        };
+        let to = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
+        let networks = vec![network("23410"), network("23415")];
+        let mut config = RoamersConfig::new(to, networks, vec![customer]);
+        config.sticky_share = sticky;
+        config.tries = tries;
+        config.silent_share = 0.0;
+        Population::new(config)
+    }
+
+    /// Answers an AIR with success and its ULR with `outcome`; gives the network that was tried.
+    fn attempt(population: &mut Population, air: Ask, outcome: Outcome) -> usize {
+        let tag = |ask: Ask| Tag { handset: ask.handset, command: ask.command };
+        assert_eq!(air.command, command::AUTHENTICATION_INFORMATION);
+        let ulr = population.answered(tag(air), SUCCESS, 0).unwrap();
+        assert_eq!((ulr.command, ulr.network), (command::UPDATE_LOCATION, air.network));
+        assert_eq!(population.answered(tag(ulr), outcome, 0), None);
+        air.network
+    }
+
+    fn tried(sticky: f64, refusals: usize) -> (Vec<usize>, Population) {
+        let mut population = population(sticky, 12);
+        let mut air = population.begin().unwrap();
+        let mut networks = Vec::new();
+        for _ in 0..refusals {
+            networks.push(attempt(&mut population, air, STEERED));
+            air = population.due(u64::MAX).unwrap().unwrap();
+        }
+        networks.push(attempt(&mut population, air, SUCCESS));
+        (networks, population)
+    }
+
+    #[test]
+    fn a_sticky_handset_insists_and_a_moving_one_goes_round() {
+        let (networks, population) = tried(1.0, 4);
+        assert!(networks.iter().all(|n| Some(n) == networks.first()), "{networks:?}");
+        assert_eq!(population.stats.attempts, 5);
+        let (networks, _) = tried(0.0, 1);
+        assert_ne!(networks.first(), networks.last());
+        // Both networks refuse: every pair of tries covers both.
+        let (networks, _) = tried(0.0, 3);
+        assert!(networks.chunks(2).all(|two| two.first() != two.last()), "{networks:?}");
+    }
+
+    #[test]
+    fn a_stay_ends_with_a_purge_and_tries_are_bounded() {
+        let (_, mut population) = tried(0.0, 0);
+        let pur = population.due(u64::MAX).unwrap().unwrap();
+        assert_eq!(pur.command, command::PURGE_UE);
+        assert_eq!(population.begin(), None);
+        population.answered(Tag { handset: 0, command: pur.command }, SUCCESS, 0);
+        assert!(population.begin().is_some());
+
+        let mut population = self::population(1.0, 1);
+        let air = population.begin().unwrap();
+        attempt(&mut population, air, STEERED);
+        assert_eq!((population.stats.abandoned, population.in_progress), (1, 0));
+    }
+}

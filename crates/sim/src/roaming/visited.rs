@@ -163,6 +163,7 @@ impl Mme<'_> {
         let mut watchdog = Watchdog::new(self.shared.config.watchdog, Instant::now());
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.receive(ip)?;
         loop {
             if stop.is_stopped() {
                 let mut state = self.visited.state.lock();
