@@ -220,3 +220,6 @@ fn missing(field: &str) -> Option<u32> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests;
