@@ -1,1 +1,73 @@
-//! TODO
+//! `ipxctl`, the operator's tool: one file a subcommand.
+//!
+//! | file | answers |
+//! |---|---|
+//! | `check` | are the files right, and do they decide as they promise |
+//! | `explain` | what would happen to this procedure, and why |
+//! | `words` | the stacks' vocabulary, with the usual operation of each act |
+//!
+//! `peers`, which asks the running daemon over its admin API, has its place in `peers.rs`.
+
+mod check;
+mod explain;
+mod words;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Exit status when files have mistakes or cases fail.
+pub const STATUS_MISTAKES: u8 = 2;
+
+/// The operator's tool of the signalling gateway.
+#[derive(Debug, Parser)]
+#[command(name = "ipxctl", version, about, max_term_width = 100)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check gateway.toml and its policies and run their cases; every mistake is told, with its place.
+    Check(check::Check),
+    /// Tell what would happen to a procedure, and why.
+    Explain(explain::Explain),
+}
+
+/// Which configuration is meant.
+#[derive(Debug, clap::Args)]
+struct Which {
+    /// The gateway.toml to use; without it, the policies that the program carries.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Does what the command line says.
+#[must_use]
+pub fn run(arguments: &Arguments) -> ExitCode {
+    match &arguments.command {
+        Command::Check(check) => check.run(),
+        Command::Explain(explain) => explain.run(),
+    }
+}
+
+impl Which {
+    /// Loads and compiles; tells every mistake on standard error.
+    fn load(&self) -> Result<(config::Loaded, policy::Engine), ExitCode> {
+        let words = words::vocabulary();
+        let loaded = config::load(self.config.as_deref(), &words).map_err(|m| tell(&m))?;
+        let engine = loaded
+            .engine(procedure::Symbols::default(), std::sync::Arc::new(words), 0)
+            .map_err(|mistakes| tell(&mistakes))?;
+        Ok((loaded, engine))
+    }
+}
+
+/// Writes mistakes to standard error, with colours where somebody looks.
+fn tell(mistakes: &config::Diagnostics) -> ExitCode {
+    use std::io::IsTerminal as _;
+    eprint!("{}", mistakes.fancy(std::io::stderr().is_terminal()));
+    ExitCode::from(STATUS_MISTAKES)
+}
