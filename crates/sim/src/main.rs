@@ -78,8 +78,8 @@ struct MmeArgs {
     /// Where to connect; with several the connections take turns
     #[arg(long, default_value = "127.0.0.1:3868")]
     connect: Vec<SocketAddr>,
-    /// {n} becomes the connection's number; without it and with several connections the number
-    /// goes behind the first label in place of a final 1 (mme1.x, mme2.x, ...)
+    /// The letter n in braces becomes the connection's number from 1; without it and with several
+    /// connections the number goes behind the first label in place of a final 1: mme1.x, mme2.x
     #[arg(long, default_value = "mme1.epc.mnc010.mcc234.3gppnetwork.org")]
     origin_host: String,
     /// Local address to connect from
