@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use relay::ConnId;
 
-use crate::driver::{REST_OCTETS_MAX, Shared, Worker};
+use crate::driver::{HEAD_OCTETS, REST_OCTETS_MAX, Shared, Worker};
 use crate::transport::{Stream, Transport};
 
 /// How long a connection that shall close may take to write what waits and to hear the peer's end.
 const PART_WAIT_MS: u64 = 3000;
+/// Octets of a peer that are thrown away while its connection closes; one that sends more is cut.
+pub(crate) const PART_OCTETS_MAX: usize = 1 << 20;
 /// Reads of one socket before the others have theirs. The second mostly only says that all is read.
 const READS_MAX: usize = 2;
 
@@ -38,6 +40,8 @@ pub(crate) struct Conn {
     fate: Cell<Fate>,
     /// Octets of a frame that is not whole yet.
     rest: RefCell<Vec<u8>>,
+    /// Octets thrown away since it shall close.
+    ignored: Cell<usize>,
     /// It is on the worker's list of connections that may not be read now.
     pub(crate) stalled: Cell<bool>,
     /// The rest has not been shown to the gateway: it came with the connection.
@@ -80,6 +84,7 @@ impl Conn {
             stream: RefCell::new(stream),
             dirty: Cell::new(false),
             fate: Cell::new(Fate::Open),
+            ignored: Cell::default(),
             stalled: Cell::new(false),
             is_fresh: Cell::new(!first.is_empty()),
             rest: RefCell::new(first),
@@ -124,7 +129,8 @@ impl Conn {
         if self.is_fresh.replace(false) {
             let first = std::mem::take(&mut *self.rest.borrow_mut());
             let consumed = worker.input(|gateway, now| gateway.received(now, self.id, &first));
-            self.keep_rest(first.get(consumed..).unwrap_or_default());
+            let left = first.get(consumed..).unwrap_or_default();
+            self.rest.borrow_mut().extend_from_slice(left);
         }
         for _ in 0..READS_MAX {
             if self.fate() != Fate::Open {
@@ -150,7 +156,7 @@ impl Conn {
 
     /// One read; `false` when the connection has ended.
     fn poll_one_read(&self, cx: &mut Context<'_>, worker: &mut Worker) -> Poll<bool> {
-        let Some((head, room)) = worker.buffer.split_at_mut_checked(REST_OCTETS_MAX) else {
+        let Some((head, room)) = worker.buffer.split_at_mut_checked(HEAD_OCTETS) else {
             return Poll::Ready(false);
         };
         let octets = match self.stream.borrow_mut().poll_receive(cx, room) {
@@ -158,31 +164,30 @@ impl Conn {
             Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(false),
             Poll::Ready(Ok(octets)) => octets,
         };
-        // The partial frame goes right before what was just read, so that both are one slice.
-        let start = {
-            let rest = self.rest.borrow();
-            let start = head.len().saturating_sub(rest.len());
+        let mut rest = self.rest.borrow_mut();
+        if let Some(start) = HEAD_OCTETS.checked_sub(rest.len()) {
+            // The partial frame goes right before what was just read: both are one slice.
             if let Some(place) = head.get_mut(start..) {
                 place.copy_from_slice(&rest);
             }
-            start
-        };
-        let now = worker.now();
-        let bytes = worker.buffer.get(start..REST_OCTETS_MAX + octets).unwrap_or_default();
-        let consumed = worker.gateway.received(now, self.id, bytes);
-        let left = bytes.get(consumed..).unwrap_or_default();
-        let fits = left.len() <= REST_OCTETS_MAX;
-        if fits {
-            self.keep_rest(left);
+            let now = worker.now();
+            let bytes = worker.buffer.get(start..HEAD_OCTETS + octets).unwrap_or_default();
+            let consumed = worker.gateway.received(now, self.id, bytes);
+            rest.clear();
+            rest.extend_from_slice(bytes.get(consumed..).unwrap_or_default());
+        } else {
+            // A long one would be copied again for each few octets that come.
+            rest.extend_from_slice(room.get(..octets).unwrap_or_default());
+            let now = worker.now();
+            let consumed = worker.gateway.received(now, self.id, &rest);
+            let consumed = consumed.min(rest.len());
+            rest.drain(..consumed);
+        }
+        if rest.len() <= HEAD_OCTETS && rest.capacity() > 2 * HEAD_OCTETS {
+            rest.shrink_to(HEAD_OCTETS);
         }
         worker.pump();
-        Poll::Ready(fits)
-    }
-
-    fn keep_rest(&self, left: &[u8]) {
-        let mut rest = self.rest.borrow_mut();
-        rest.clear();
-        rest.extend_from_slice(left);
+        Poll::Ready(rest.len() <= REST_OCTETS_MAX)
     }
 
     /// Waits until the turn task has written all, ends our side, and reads until the peer has ended
@@ -207,7 +212,13 @@ impl Conn {
             match stream.poll_receive(cx, &mut worker.buffer) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
-                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Ok(octets)) => {
+                    let ignored = self.ignored.get() + octets;
+                    self.ignored.set(ignored);
+                    if ignored > PART_OCTETS_MAX {
+                        return Poll::Ready(());
+                    }
+                }
             }
         }
         cx.waker().wake_by_ref();

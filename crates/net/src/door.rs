@@ -212,8 +212,13 @@ async fn farewell(stream: &mut Stream, mut reply: &[u8]) -> io::Result<()> {
     }
     poll_fn(|cx| stream.poll_settle(cx)).await?;
     poll_fn(|cx| stream.poll_finish(cx)).await?;
-    let mut nothing = [0; 1024];
-    while poll_fn(|cx| stream.poll_receive(cx, &mut nothing)).await? > 0 {}
+    let (mut room, mut ignored) = ([0; 4096], 0);
+    while ignored < DOOR_HELLO_OCTETS_MAX {
+        match poll_fn(|cx| stream.poll_receive(cx, &mut room)).await? {
+            0 => break,
+            octets => ignored += octets,
+        }
+    }
     Ok(())
 }
 

@@ -47,8 +47,11 @@ use crate::{Clock, PeerTransport, Sink};
 
 /// Octets one read may take of a socket.
 pub(crate) const READ_OCTETS: usize = 256 << 10;
+/// A partial frame of up to so many octets is put before what is read next; a longer one grows
+/// where it is kept.
+pub(crate) const HEAD_OCTETS: usize = 16 << 10;
 /// Octets of a frame that is not whole yet. More than any stack's frame limit.
-pub(crate) const REST_OCTETS_MAX: usize = 1 << 20;
+pub(crate) const REST_OCTETS_MAX: usize = 16 << 20;
 /// Orders that wait for a worker; the door waits when there are more.
 pub(crate) const ORDERS_MAX: usize = 64;
 /// Posts that wait for a worker from all others; further ones stay with their writers and grow.
@@ -104,7 +107,7 @@ pub(crate) struct Worker {
     clock: Clock,
     /// The time of this turn, read once.
     turn_time: Option<Time>,
-    /// The read buffer: [`REST_OCTETS_MAX`] for a partial frame, then [`READ_OCTETS`].
+    /// The read buffer: [`HEAD_OCTETS`] for a partial frame, then [`READ_OCTETS`].
     pub(crate) buffer: Box<[u8]>,
     /// By connection number.
     conns: Vec<Option<Rc<Conn>>>,
@@ -146,7 +149,7 @@ async fn live(plan: Plan) {
             gateway: gateway(id),
             clock,
             turn_time: None,
-            buffer: vec![0; REST_OCTETS_MAX + READ_OCTETS].into_boxed_slice(),
+            buffer: vec![0; HEAD_OCTETS + READ_OCTETS].into_boxed_slice(),
             conns: Vec::new(),
             dirty: Vec::new(),
             stalled: Vec::new(),
