@@ -397,6 +397,8 @@ impl Link for Machine {
 
     fn stop(&mut self, now: Time, fx: &mut Effects<'_>) {
         self.is_stopped = true;
+        self.drop_rival(fx);
+        self.settle_handshake(fx);
         self.dispatch(now, Event::Stop, fx);
     }
 

@@ -148,7 +148,6 @@ pub(crate) const fn transition(state: State, event: Event, doubted: bool) -> (St
         (S::Closed, E::Start) => (S::WaitConnAck, A::Connect),
         (S::Closed, E::Cer { .. }) => (opened, A::Accept),
         (S::Closed, E::Stop) => (S::Closed, A::Quit),
-        (S::Closed, E::Timeout) => (S::Closed, A::Cleanup),
         (S::Closed, _) => (S::Closed, A::None),
 
         //= RFC 6733 §5.6, states Wait-Conn-Ack and Wait-Conn-Ack/Elect

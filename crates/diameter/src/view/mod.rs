@@ -239,3 +239,6 @@ fn experimental(group: &Avp<'_>) -> Code {
         _ => Code::None,
     }
 }
+
+#[cfg(test)]
+mod tests;
