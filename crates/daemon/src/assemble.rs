@@ -1,0 +1,227 @@
+//! From a checked configuration to a running gateway: who is given what.
+//!
+//! ```text
+//! gateway.toml ▷ stacks ▷ gateway values ▷ net ─▷ records ▷ journal ▷ files, metrics
+//! policies/    ▷ engine ────┘               └─▷ board ▷ admin API
+//! ```
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+
+use config::{Gateway as Settings, Loaded, Transport};
+use procedure::{LinkId, StackId, Symbols, WorkerId};
+use relay::{Board, Gateway};
+
+use crate::admin::{Admin, Peer};
+use crate::names::DaemonNames;
+use crate::reload::Reloader;
+
+/// The running gateway, all but its admin API.
+pub(crate) struct Assembled {
+    pub(crate) running: net::Running,
+    pub(crate) journal: Arc<journal::Handle>,
+    pub(crate) admin: Arc<Admin>,
+    pub(crate) reloader: Arc<Reloader>,
+}
+
+/// Why the gateway cannot start; text for people.
+pub(crate) type Trouble = String;
+
+/// Starts everything that a configuration names.
+pub(crate) fn assemble(loaded: &Loaded, seed: u64) -> Result<Assembled, Trouble> {
+    let settings = &loaded.gateway;
+    let vocabulary: Arc<dyn procedure::Vocabulary + Send + Sync> = Arc::new(stacks::vocabulary());
+    let engine = loaded.engine(Symbols::default(), Arc::clone(&vocabulary), seed);
+    let engine = Arc::new(engine.map_err(|mistakes| mistakes.to_string())?);
+    let clock = net::Clock::new();
+    let links = settings.peers.iter().map(|peer| peer.name.as_str().into()).collect();
+    let names = DaemonNames::new(links, stacks::NAMES.to_vec(), vocabulary, &engine);
+    let (sink, journal) = start_journal(settings, &clock, Arc::new(names))?;
+    let board = Arc::new(Board::new(settings.peers.len()));
+    let stacks = stacks::Stacks::new(stacks::Config { diameter: diameter(settings, seed) });
+    let admission = stacks.admissions().into_iter().next().ok_or("no stack")?;
+    let count = workers(settings);
+    let worker = |_| {
+        let (stacks, board, sink) = (stacks.clone(), Arc::clone(&board), sink.clone());
+        let (policy, links) = (Arc::clone(&engine), settings.peers.len());
+        let request_timeout_ms = settings.diameter.request_timeout_ms;
+        net::WorkerSetup {
+            gateway: Box::new(move |worker: WorkerId| {
+                Gateway::new(relay::Setup {
+                    worker,
+                    workers: count,
+                    stacks: stacks.list(),
+                    links: vec![StackId(0); links],
+                    policy,
+                    board,
+                    request_timeout_ms,
+                    seed,
+                })
+            }),
+            sink: Box::new(move |records| sink.submit(records)),
+        }
+    };
+    let setup = net::Setup {
+        workers: (0..count).map(worker).collect(),
+        listeners: listeners(settings)?,
+        peers: peers(settings)?,
+        admission,
+        clock,
+    };
+    let running = net::spawn(setup).map_err(|error| error.to_string())?;
+    let journal = Arc::new(journal);
+    let reloader = Arc::new(Reloader::new(loaded.clone(), engine));
+    let admin = Admin {
+        board,
+        peers: settings.peers.iter().map(shown).collect(),
+        journal: Arc::clone(&journal),
+        door: running.counters(),
+        reloader: Arc::clone(&reloader),
+    };
+    Ok(Assembled { running, journal, admin: Arc::new(admin), reloader })
+}
+
+fn workers(settings: &Settings) -> u8 {
+    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    u8::try_from(settings.workers.unwrap_or_else(cores).clamp(1, 64)).unwrap_or(1)
+}
+
+fn shown(peer: &config::Peer) -> Peer {
+    Peer {
+        name: peer.name.clone(),
+        origin_host: peer.origin_host.clone(),
+        transport: if peer.transport == Transport::Tcp { "tcp" } else { "tls" },
+        connect: peer.connect,
+    }
+}
+
+fn start_journal(
+    settings: &Settings,
+    clock: &net::Clock,
+    names: Arc<DaemonNames>,
+) -> Result<(journal::Sink, journal::Handle), Trouble> {
+    let wanted = &settings.journal;
+    let epoch = clock.wall(procedure::Time::default());
+    let epoch_us = epoch.duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_micros();
+    let key = match wanted.pseudonym_key {
+        Some(key) => key,
+        None => random_key().map_err(|error| format!("no randomness for a key: {error}"))?,
+    };
+    let mut journal =
+        journal::Config::new(u64::try_from(epoch_us).unwrap_or(u64::MAX), journal::Key::new(key));
+    journal.clear_identities = wanted.clear_identities;
+    journal.queue_records = wanted.queue_records;
+    journal.file = wanted.directory.as_ref().map(|directory| journal::Rotation {
+        directory: directory.clone(),
+        octets: wanted.rotate_octets,
+        keep: wanted.keep_files,
+    });
+    let report = |event| match event {
+        journal::Event::Failing(error) => tracing::error!(%error, "records cannot be written"),
+        journal::Event::Recovered { lost } => tracing::warn!(lost, "records are written again"),
+    };
+    journal::spawn(journal, names, report).map_err(|error| match &wanted.directory {
+        Some(directory) => format!("records cannot be written to {}: {error}", directory.display()),
+        None => format!("the journal cannot start: {error}"),
+    })
+}
+
+/// A key for this run only: pseudonyms of two runs cannot be joined.
+fn random_key() -> io::Result<[u8; 32]> {
+    use io::Read as _;
+    let mut key = [0; 32];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut key)?;
+    Ok(key)
+}
+
+/// A seed from the same source, for what needs no secrecy.
+pub(crate) fn random_seed() -> u64 {
+    let key = random_key().unwrap_or_default();
+    u64::from_le_bytes(key.first_chunk().copied().unwrap_or_default())
+}
+
+fn diameter(settings: &Settings, seed: u64) -> stacks::diameter::Config {
+    let mut own =
+        stacks::diameter::Config::new(settings.origin_host.clone(), settings.origin_realm.clone());
+    own.product_name.clone_from(&settings.product_name);
+    own.origin_state_id = u32::try_from(seed & 0x7fff_ffff).unwrap_or(1).max(1);
+    own.host_addresses = host_addresses(settings);
+    own.frame_octets_max = settings.diameter.frame_octets_max;
+    own.watchdog_ms = settings.diameter.watchdog_ms;
+    own.reconnect_min_ms = settings.diameter.connect_backoff_ms;
+    own.reconnect_max_ms = settings.diameter.connect_backoff_max_ms;
+    own.peers = settings
+        .peers
+        .iter()
+        .zip(0..)
+        .map(|(peer, link)| stacks::diameter::PeerConfig {
+            link: LinkId(link),
+            origin_host: peer.origin_host.clone(),
+            realm: peer.realm.clone(),
+            initiate: peer.connect.is_some(),
+            addresses: peer.addresses.clone(),
+            tls: peer.transport != Transport::Tcp,
+            certificate_name: Some(peer.certificate_name.clone()),
+            realms: peer.realms.clone(),
+        })
+        .collect();
+    own
+}
+
+fn host_addresses(settings: &Settings) -> Vec<IpAddr> {
+    let mut addresses: Vec<IpAddr> =
+        settings.listens.iter().map(|listen| listen.address.ip()).collect();
+    addresses.retain(|address| !address.is_unspecified());
+    addresses.dedup();
+    if addresses.is_empty() {
+        addresses.push(IpAddr::from([127, 0, 0, 1]));
+    }
+    addresses
+}
+
+fn listeners(settings: &Settings) -> Result<Vec<net::Listener>, Trouble> {
+    let listener = |listen: &config::Listen| {
+        let tls = match &listen.transport {
+            Transport::Tcp => None,
+            Transport::Tls(files) => Some(with_pem(files, |pem| net::ServerTls::new(pem))?),
+        };
+        Ok(net::Listener { address: listen.address, tls })
+    };
+    settings.listens.iter().map(listener).collect()
+}
+
+fn peers(settings: &Settings) -> Result<Vec<net::PeerTransport>, Trouble> {
+    let peer = |(peer, link): (&config::Peer, u32)| {
+        let tls = match &peer.transport {
+            Transport::Tls(files) if peer.connect.is_some() => Some(net::PeerTls {
+                config: with_pem(files, |pem| net::ClientTls::new(pem))?,
+                name: net::CertificateName::new(&peer.certificate_name)
+                    .map_err(|error| format!("peer {}: {error}", peer.name))?,
+            }),
+            _ => None,
+        };
+        let (name, connect) = (peer.name.as_str().into(), peer.connect);
+        Ok(net::PeerTransport { link: LinkId(link), name, connect, source: None, tls })
+    };
+    settings.peers.iter().zip(0..).map(peer).collect()
+}
+
+/// Reads a listener's or peer's three PEM files and makes something of them.
+fn with_pem<T>(
+    files: &config::TlsFiles,
+    make: impl FnOnce(&net::Pem<'_>) -> Result<T, net::TlsError>,
+) -> Result<T, Trouble> {
+    let read = |path: &Path| {
+        std::fs::read(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))
+    };
+    let (roots, chain, key) = (read(&files.trust)?, read(&files.certificate)?, read(&files.key)?);
+    let pem = net::Pem { roots: &roots, chain: &chain, key: &key };
+    make(&pem).map_err(|error| format!("{}: {error}", files.certificate.display()))
+}
+
+/// What the configuration's listeners are overridden with on the command line.
+pub(crate) fn listen_elsewhere(settings: &mut Settings, address: SocketAddr) {
+    settings.listens = vec![config::Listen { address, transport: Transport::Tcp }];
+}

@@ -1,0 +1,164 @@
+//! `ipxd run`: the daemon, from the configuration to SIGTERM.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use config::{Loaded, LogFormat};
+use serde::{Deserialize, Serialize};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::assemble::{self, Assembled, assemble};
+use crate::{admin, reload};
+
+/// How long open exchanges may take to finish once the daemon was told to end.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// `ipxd run`'s own arguments.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Run {
+    /// The gateway's configuration; the shipped one unless given.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Listen here, in clear, instead of where the configuration says. Port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+    /// Serve the admin API here instead of where the configuration says.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    admin: Option<SocketAddr>,
+    /// Write records to this folder instead of where the configuration says.
+    #[arg(long, value_name = "DIR")]
+    records: Option<PathBuf>,
+    /// Worker threads; one a processor unless given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
+    workers: Option<u8>,
+    /// Print the `ready` line as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Where a started daemon is reached; the first line it prints.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Ready {
+    /// The bound listeners.
+    pub(crate) listen: Vec<SocketAddr>,
+    /// The bound admin API.
+    pub(crate) admin: SocketAddr,
+    /// The gateway's Origin-Host.
+    pub(crate) origin_host: String,
+}
+
+/// Runs until SIGTERM or SIGINT. Exit status 2 for a configuration that does not check, 1 for
+/// anything else that keeps it from running.
+pub(crate) fn run(arguments: &Run) -> ExitCode {
+    let loaded = match config::load(arguments.config.as_deref(), &stacks::vocabulary()) {
+        Ok(loaded) => overridden(loaded, arguments),
+        Err(mistakes) => {
+            eprint!("{}", mistakes.fancy(std::io::IsTerminal::is_terminal(&std::io::stderr())));
+            return ExitCode::from(2);
+        }
+    };
+    start_log(&loaded);
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let outcome = runtime
+        .map_err(|error| format!("no event loop: {error}"))
+        .and_then(|runtime| runtime.block_on(serve(&loaded, arguments.json)));
+    match outcome {
+        Ok(code) => code,
+        Err(trouble) => {
+            eprintln!("ipxd: {trouble}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn overridden(mut loaded: Loaded, arguments: &Run) -> Loaded {
+    let settings = &mut loaded.gateway;
+    if let Some(address) = arguments.listen {
+        assemble::listen_elsewhere(settings, address);
+    }
+    settings.admin = arguments.admin.unwrap_or(settings.admin);
+    settings.workers = arguments.workers.map(usize::from).or(settings.workers);
+    if arguments.records.is_some() {
+        settings.journal.directory.clone_from(&arguments.records);
+    }
+    loaded
+}
+
+fn start_log(loaded: &Loaded) {
+    let log = loaded.gateway.log;
+    let filter = tracing_subscriber::EnvFilter::builder()
+        .with_env_var("IPXD_LOG")
+        .try_from_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(log.level.name()));
+    let log_to = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match log.format {
+        LogFormat::Human => log_to.with_target(false).init(),
+        LogFormat::Json => log_to.json().init(),
+    }
+}
+
+async fn serve(loaded: &Loaded, json: bool) -> Result<ExitCode, String> {
+    let address = loaded.gateway.admin;
+    let listener = tokio::net::TcpListener::bind(address).await;
+    let listener =
+        listener.map_err(|error| format!("admin API cannot listen on {address}: {error}"))?;
+    let bound = listener.local_addr().map_err(|error| error.to_string())?;
+    if !bound.ip().is_loopback() {
+        tracing::warn!(address = %bound, "the admin API is open to other machines");
+    }
+    let Assembled { running, journal, admin, reloader } =
+        assemble(loaded, assemble::random_seed())?;
+    tokio::spawn(admin::serve(listener, admin));
+    tokio::spawn(reload::watch(reloader));
+    let origin_host = loaded.gateway.origin_host.clone();
+    say_ready(&Ready { listen: running.addresses().to_vec(), admin: bound, origin_host }, json);
+    let well = until_told(&running).await?;
+    tracing::info!("ending: open exchanges may finish, peers are told");
+    let ended = tokio::task::spawn_blocking(move || running.stop(GRACE)).await.unwrap_or(false);
+    tokio::task::spawn_blocking(move || journal.flush()).await.unwrap_or_default();
+    tracing::info!("ended");
+    Ok(if well && ended { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Waits for a signal to end; false when a thread of ours has died instead.
+async fn until_told(running: &net::Running) -> Result<bool, String> {
+    let wrong = |error: std::io::Error| format!("signals cannot be received: {error}");
+    let mut terminate = signal(SignalKind::terminate()).map_err(wrong)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(wrong)?;
+    let mut look = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(true),
+            _ = interrupt.recv() => return Ok(true),
+            _ = look.tick() => if !running.is_whole() {
+                tracing::error!("a thread has died; ending so that a supervisor can start anew");
+                return Ok(false);
+            }
+        }
+    }
+}
+
+fn say_ready(ready: &Ready, json: bool) {
+    let mut out = std::io::stdout();
+    let listen: Vec<String> = ready.listen.iter().map(ToString::to_string).collect();
+    // Nobody may be reading; that is no reason not to run.
+    let _ = if json {
+        writeln!(out, "{}", serde_json::to_string(ready).unwrap_or_default())
+    } else {
+        writeln!(
+            out,
+            "ready: {} listens on {}, admin API on http://{}",
+            ready.origin_host,
+            listen.join(", "),
+            ready.admin
+        )
+    };
+    let _ = out.flush();
+    tracing::info!(listen = listen.join(", "), admin = %ready.admin, "ready");
+}
