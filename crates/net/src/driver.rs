@@ -46,7 +46,7 @@ use crate::turn::{Outlet, Turn};
 use crate::{Clock, PeerTransport, Sink};
 
 /// Octets one read may take of a socket.
-pub(crate) const READ_OCTETS: usize = 256 << 10;
+pub(crate) const READ_OCTETS: usize = 128 << 10;
 /// A partial frame of up to so many octets is put before what is read next; a longer one grows
 /// where it is kept.
 pub(crate) const HEAD_OCTETS: usize = 16 << 10;
