@@ -33,7 +33,7 @@ enum Command {
     /// Check gateway.toml and its policies and run their cases; every mistake is told, with its place.
     Check(check::Check),
     /// Tell what would happen to a procedure, and why.
-    Explain(explain::Explain),
+    Explain(Box<explain::Explain>),
 }
 
 /// Which configuration is meant.

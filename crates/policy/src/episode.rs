@@ -2,8 +2,9 @@
 //!
 //! An **episode** begins with the first refusal. It ends when the subscriber is **held**: accepted
 //! on a network, by exit control or by the home network's own yes, and left there for a while; or
-//! when they reached a preferred network and the episode's time is over; or when nothing was heard
-//! of them for [`FORGET`]. Only then can refusals begin again.
+//! when they reached a preferred network and were not refused for as long as an episode may last;
+//! or when it is [`FORGET`] old. Only then can refusals begin again, so that never more of them than
+//! a plan allows fall into any stretch of an episode's length.
 
 use procedure::{Domain, Exit, Plmn, Refusal, Symbol, Time};
 
@@ -41,7 +42,7 @@ impl Tick {
 /// How long a sender may repeat a message; a stored verdict is replayed for so long.
 //= RFC 6733 §3
 const REPEAT: Tick = Tick(240_000 / Tick::MS as u32);
-/// A subscriber who was refused and then not heard of for so long begins afresh.
+/// A subscriber whose refusals began so long ago, and who was not accepted since, begins afresh.
 pub(crate) const FORGET: Tick = Tick(3_600_000 / Tick::MS as u32);
 
 /// How far a plan may go.
@@ -180,7 +181,7 @@ impl Episode {
             return (said, true);
         }
         let reached = self.domains & REACHED != 0 && !self.is_held();
-        if self.is_over(now) || (reached && now.since(self.since) >= limits.episode) {
+        if self.is_over(now) || (reached && now.since(self.counted) >= limits.episode) {
             *self = Self::new(self.key(), now);
         }
         let place = self.place(ask.network);

@@ -17,18 +17,24 @@ pub(crate) const fn word(seed: u64, value: u64) -> u64 {
 #[must_use]
 pub(crate) fn name(seed: u64, octets: &[u8]) -> u64 {
     let mut state = octets.len() as u64;
-    for chunk in octets.chunks(8) {
-        let mut block = [0_u8; 8];
-        for (to, from) in block.iter_mut().zip(chunk) {
-            *to = from.to_ascii_lowercase();
-        }
-        state = word(seed, state.rotate_left(5) ^ u64::from_le_bytes(block));
+    let mut mix = |block: [u8; 8]| {
+        // Setting this bit makes letters small; that it also moves other octets does no harm to a
+        // hash, for names are compared afterwards.
+        let block = u64::from_le_bytes(block) | 0x2020_2020_2020_2020;
+        state = word(seed, state.rotate_left(5) ^ block);
+    };
+    let (blocks, rest) = octets.as_chunks::<8>();
+    blocks.iter().for_each(|block| mix(*block));
+    let mut last = [0_u8; 8];
+    for (to, from) in last.iter_mut().zip(rest) {
+        *to = *from;
     }
+    mix(last);
     state
 }
 
 /// A map from names in the domain style (realms, hosts), case-blind, without allocation on look-up.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct NameMap<T>(hashbrown::HashTable<(Box<[u8]>, T)>);
 
 impl<T> Default for NameMap<T> {
@@ -55,7 +61,7 @@ impl<T: Default> NameMap<T> {
 }
 
 /// A map from whole numbers.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct WordMap<T>(hashbrown::HashTable<(u64, T)>);
 
 impl<T> Default for WordMap<T> {

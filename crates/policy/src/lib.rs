@@ -57,7 +57,7 @@ pub use networks::{
 pub use outline::{CustomerOutline, PlanOutline};
 pub use plans::{
     COALESCE_MS, EPISODE_REFUSALS, EPISODE_REFUSALS_MAX, EPISODE_S, EPISODE_S_MAX, HOLD_S,
-    HOLD_S_MAX,
+    HOLD_S_MAX, HOLD_S_MIN,
 };
 pub use probe::Probe;
 pub use reading::Mode;

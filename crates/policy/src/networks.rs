@@ -1,7 +1,9 @@
 //! The world's networks: which PLMN is whose and where, what home network an IMSI has, whose a
 //! realm is. The built-in list with the operator's own `networks.toml` laid over it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use procedure::{Imsi, Plmn};
 
@@ -46,7 +48,7 @@ pub struct Network {
     /// Where it is.
     pub country: Country,
     /// What people call it.
-    pub name: String,
+    pub name: Cow<'static, str>,
     /// Networks of the same number are one operator's, by an entry of `networks.toml`; a network
     /// that stands in none is on its own.
     pub family: u32,
@@ -55,7 +57,7 @@ pub struct Network {
 }
 
 /// Every known network.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Networks {
     networks: WordMap<Network>,
     /// By MCC: its country, and whether its network codes usually have three digits.
@@ -67,8 +69,13 @@ impl Networks {
     /// The built-in list alone.
     #[must_use]
     pub fn built_in() -> Self {
+        static BUILT_IN: LazyLock<Networks> = LazyLock::new(Networks::read_list);
+        BUILT_IN.clone()
+    }
+
+    fn read_list() -> Self {
         let mut networks = Self::default();
-        let rows: Vec<Row<'_>> = LIST.lines().filter_map(Row::parse).collect();
+        let rows: Vec<Row<'static>> = LIST.lines().filter_map(Row::parse).collect();
         networks.add_countries(&rows);
         for row in &rows {
             networks.add(row);
@@ -100,18 +107,21 @@ impl Networks {
     //= TS 23.003 §2.2
     #[must_use]
     pub fn home(&self, imsi: Imsi) -> Option<Plmn> {
+        // Both words hold their digits as nibbles from the top, so a look-up needs no text.
+        let long = imsi.word() >> 40;
+        let short = long | 0xf;
         let mut digits = [0_u8; 15];
         let digits = imsi.write(&mut digits);
-        let long = digits.get(..6).and_then(Plmn::from_ascii)?;
-        let short = digits.get(..5).and_then(Plmn::from_ascii)?;
-        if self.network(long).is_some() {
-            return Some(long);
+        let first = |count| digits.get(..count).and_then(Plmn::from_ascii);
+        if self.networks.get(long).is_some() {
+            return first(6);
         }
-        if self.network(short).is_some() {
-            return Some(short);
+        if self.networks.get(short).is_some() {
+            return first(5);
         }
+        let short = first(5)?;
         let (_, three) = self.countries.get(short.mcc().into())?;
-        Some(if *three { long } else { short })
+        if *three { first(6) } else { Some(short) }
     }
 
     /// The network that a realm belongs to: by the operator's entries, else by the form that the
@@ -187,14 +197,14 @@ impl Networks {
 
     /// Adds one line of the list. Of several lines for one network, the one in its MCC's own
     /// country speaks, and an operating network before one that is gone.
-    fn add(&mut self, row: &Row<'_>) {
+    fn add(&mut self, row: &Row<'static>) {
         let own = self.country_of_mcc(row.plmn.mcc());
         let entry = self.networks.entry(row.plmn.word().into());
         let first = entry.name.is_empty();
         let better = Some(row.country) == own && (row.operational || Some(entry.country) != own);
         if first || better {
             entry.country = row.country;
-            entry.name = row.name.to_owned();
+            entry.name = Cow::Borrowed(row.name);
         }
     }
 
@@ -228,7 +238,7 @@ impl Networks {
             entry.family = family;
             entry.country = fallback;
             if let Some(name) = &name {
-                entry.name = name.value.to_owned();
+                entry.name = Cow::Owned(name.value.to_owned());
             }
             entry.realm = entry.realm.take().or_else(|| realms.first().map(|r| r.value.clone()));
             // Where the standard's form could be read as two listed networks, this one is meant.

@@ -19,6 +19,8 @@ pub const EPISODE_S_MAX: u64 = 119;
 pub const EPISODE_S: u64 = 90;
 /// How long an accepted subscriber is left in peace unless the plan says otherwise.
 pub const HOLD_S: u64 = 3600;
+/// Shortest hold: longer than any episode, so that refusals never run into each other.
+pub const HOLD_S_MIN: u64 = EPISODE_S_MAX + 1;
 /// Longest hold: a week.
 pub const HOLD_S_MAX: u64 = 7 * 86_400;
 /// How far apart the domains of one attach may arrive unless the plan says otherwise.
@@ -82,7 +84,7 @@ fn limits(section: &Section<'_>) -> Limits {
     let refusals = section.number("refusals_max", 1..=REFUSALS_MAX.into());
     let total = section.number("episode_refusals_max", 1..=EPISODE_REFUSALS_MAX);
     let episode = section.number("episode_s", 5..=EPISODE_S_MAX);
-    let hold = section.number("hold_s", 60..=HOLD_S_MAX);
+    let hold = section.number("hold_s", HOLD_S_MIN..=HOLD_S_MAX);
     let coalesce = section.number("coalesce_ms", 0..=10_000);
     Limits {
         refusals: refusals.map_or(REFUSALS_MAX, small),

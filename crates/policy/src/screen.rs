@@ -145,16 +145,17 @@ fn apply(name: Symbol, mode: Mode, answer: Answer, decision: &mut Decision) -> O
 /// Where message and origin both name a known network, it is the same operator's. An origin that
 /// no table resolves is not judged: hubs speak from names of their own.
 pub(crate) fn speaks_for_visited(tables: Tables<'_>, facts: &Facts<'_>) -> bool {
-    let networks = tables.networks;
     if is_home_act(facts.procedure.act) {
         return true;
     }
     let Some(visited) = facts.procedure.visited else { return true };
-    let Some(origin) = networks.of_realm(facts.procedure.origin.realm) else { return true };
-    let readings = Plmn::from_realm(facts.procedure.origin.realm);
-    if readings.is_some_and(|(long, short)| long == visited || short == Some(visited)) {
+    let realm = facts.procedure.origin.realm;
+    // The usual case first, without any table: the realm is of the visited network's own form.
+    if Plmn::from_realm(realm).is_some_and(|(a, b)| a == visited || b == Some(visited)) {
         return true;
     }
+    let networks = tables.networks;
+    let Some(origin) = networks.of_realm(realm) else { return true };
     let known = networks.network(visited).is_some() && networks.network(origin).is_some();
     !known || networks.same_operator(visited, origin)
 }

@@ -1,0 +1,159 @@
+//! Every mistake in one go, each with its line and column and what would have been right.
+
+#[allow(unreachable_pub, reason = "shared by several tests")]
+mod desk;
+#[allow(unreachable_pub, reason = "shared by several tests")]
+mod words;
+
+use policy::{Context, Source, compile};
+use procedure::{LinkId, Symbols};
+use words::Words;
+
+/// What a set of files is told, as lines.
+fn told(sources: &[Source]) -> Vec<String> {
+    let symbols = Symbols::default();
+    let peers = [("hss1".to_owned(), LinkId(0)), ("hss2".to_owned(), LinkId(1))];
+    let context = Context { symbols: &symbols, vocabulary: &Words, peers: Some(&peers) };
+    match compile(sources, &context) {
+        Ok(compiled) => desk::lines(compiled.warnings()),
+        Err(mistakes) => desk::lines(&mistakes),
+    }
+}
+
+fn steering(text: &str) -> Vec<String> {
+    told(&desk::sources(text))
+}
+
+#[test]
+fn one_file_with_many_mistakes_has_them_all_told() {
+    let text = r#"[[plan]]
+name = "a"
+customer = "iberai"
+country = "GB"
+prefered = ["23410"]
+preferred = ["23410", "2341", "99988"]
+refusals_max = 5
+episode_s = 120
+hold_s = "long"
+mode = "watch"
+[[plan]]
+name = "a"
+customer = "rhine"
+preferred = ["20801"]
+country = "GB"
+[[plan.answer]]
+domain = "eps"
+code = 5001
+[plam]
+"#;
+    let expected = [
+        "3:12: error: there is no customer `iberai` (did you mean `iberia`?)",
+        "5:1: error: unknown key `prefered` (did you mean `preferred`?)",
+        "6:23: error: `2341` is no preferred (expected five or six digits, MCC then MNC, as \"23410\")",
+        "6:31: error: no network `99988` is known (networks.toml can add it to the built-in list)",
+        "7:16: error: `refusals_max` is out of range (from 1 to 4)",
+        "8:13: error: `episode_s` is out of range (from 5 to 119)",
+        "9:10: error: `hold_s` is string, but a whole number was expected",
+        "10:8: error: `watch` is no mode (known: enforce, observe, off)",
+        "12:8: error: two rules are called `a` (the first stands at policies/steering.toml:2)",
+        "14:14: error: `20801` is not in this plan's country (it is 208-01 Orange (Orange S.A.), FR; the plan is for GB)",
+        "18:8: error: code 5001 is not a legal refusal of register in eps (legal: 5004 roaming-not-allowed, 5420 unknown-subscription, 5421 rat-not-allowed)",
+        "19:2: error: unknown key `plam` (did you mean `plan`?)",
+    ];
+    let told = steering(text);
+    let expected: Vec<String> =
+        expected.iter().map(|line| format!("policies/steering.toml:{line}")).collect();
+    assert_eq!(told, expected, "{}", told.join("\n"));
+}
+
+#[test]
+fn mistakes_in_several_files_come_in_the_order_of_the_files() {
+    let told = told(&[
+        Source::new("p/networks.toml", "[[network]]\nplmn = \"2141\"\n"),
+        Source::new("p/customers.toml", "[[customer]]\nname = \"\"\nplmns = [\"21407\"]\n"),
+        Source::new("p/stering.toml", ""),
+        Source::new(
+            "p/routes.toml",
+            "[[group]]\nname = \"g\"\nmembers = [{ peer = \"hss3\", weight = 0 }, { peer = \"hss1\" }]\n\
+             [[route]]\nname = \"r\"\napplication = \"s6b\"\ncommand = \"url\"\nto = \"h\"\n\
+             destination_realm = \"*x.org\"\n",
+        ),
+        Source::new(
+            "p/screening.toml",
+            "[built_in]\norigin-owns-subscriber = \"no\"\n[[rule]]\nname = \"all\"\nanswer = \"unauthorized\"\n",
+        ),
+        Source::new(
+            "p/cases/a.toml",
+            "[[case]]\nname = \"c\"\nexpect = { verdict = \"refused\" }\n",
+        ),
+    ]);
+    let starts = [
+        "p/networks.toml:1:1: error: this network has no `plmn`",
+        "p/networks.toml:2:8: error: `2141` is no plmn",
+        "p/customers.toml:2:8: error: `name` is empty",
+        "p/stering.toml:1:1: error: `stering.toml` is no policy file (did you mean `steering.toml`?)",
+        "p/routes.toml:3:21: error: there is no peer `hss3` (did you mean `hss1`?)",
+        "p/routes.toml:3:38: error: `weight` is out of range",
+        "p/routes.toml:6:15: error: no application `s6b` is known (did you mean `s6a`?)",
+        "p/routes.toml:7:11: error: no command `url` is known (did you mean `ulr`?)",
+        "p/routes.toml:8:6: error: there is no group `h` (did you mean `g`?)",
+        "p/routes.toml:9:21: error: `*x.org` is no destination_realm",
+        "p/screening.toml:2:26: error: `no` is no origin-owns-subscriber",
+        "p/screening.toml:3:1: error: this rule matches everything",
+        "p/screening.toml:5:10: error: `unauthorized` is no answer (did you mean `unauthorised`?)",
+        "p/cases/a.toml:3:22: error: `refused` is no verdict (did you mean `refuse`?)",
+    ];
+    for start in starts {
+        assert!(told.iter().any(|line| line.starts_with(start)), "{start}\n{}", told.join("\n"));
+    }
+    let order: Vec<&str> = told.iter().filter_map(|line| line.split(':').next()).collect();
+    let mut files = order.clone();
+    files.dedup();
+    assert_eq!(
+        files,
+        [
+            "p/networks.toml",
+            "p/customers.toml",
+            "p/stering.toml",
+            "p/routes.toml",
+            "p/screening.toml",
+            "p/cases/a.toml"
+        ]
+    );
+}
+
+#[test]
+fn what_is_no_toml_is_told_with_its_place_and_the_rest_is_still_read() {
+    let told = steering("[[plan]]\nname = \ncustomer = \"iberia\"\nfoo = 1\n");
+    assert!(told.iter().any(|line| line.starts_with("policies/steering.toml:2:")), "{told:?}");
+    assert!(told.iter().any(|line| line.contains("4:1: error: unknown key `foo`")), "{told:?}");
+}
+
+#[test]
+fn an_illegal_code_names_the_legal_ones_of_its_domain() {
+    let text = "[[plan]]\nname = \"a\"\ncustomer = \"iberia\"\ncountry = \"GB\"\npreferred = [\"23410\"]\n[[plan.answer]]\ndomain = \"cs\"\ncode = 5421\n";
+    assert_eq!(
+        steering(text),
+        ["policies/steering.toml:8:8: error: code 5421 is not a legal refusal of register in cs \
+          (legal: 8 roaming-not-allowed)"]
+    );
+}
+
+#[test]
+fn a_case_that_fails_says_where_it_stands_and_what_came_instead() {
+    let mut sources = desk::sources(desk::PLANS);
+    sources.push(Source::new(
+        "policies/cases/a.toml",
+        "[[case]]\nname = \"wrong\"\nimsi = \"214070000000001\"\nvisited = \"23415\"\nattempt = 2\n\
+         expect = { verdict = \"forward\", rule = \"iberia-gb\" }\n",
+    ));
+    let symbols = Symbols::default();
+    let context = Context { symbols: &symbols, vocabulary: &Words, peers: None };
+    let compiled = compile(&sources, &context).expect("right files");
+    let report = compiled.run_cases(&Words);
+    assert_eq!(
+        desk::lines(&report.failed),
+        ["policies/cases/a.toml:2:8: error: case `wrong` fails: verdict is refuse, not forward \
+          (these rules spoke: iberia-gb)"]
+    );
+}
