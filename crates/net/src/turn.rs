@@ -250,3 +250,40 @@ fn resume_stalled(worker: &mut Worker) {
         !may_go
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Wake, Waker};
+
+    use super::*;
+
+    struct Wakes(AtomicUsize);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_full_channel_wakes_its_writer_once_there_is_room() {
+        let wakes = Arc::new(Wakes(AtomicUsize::new(0)));
+        let waker = Waker::from(Arc::clone(&wakes));
+        let mut cx = Context::from_waker(&waker);
+        let (sender, mut receiver) = mpsc::channel(1);
+        let mut outlet = Outlet::new(Some(sender));
+        for round in 1..4 {
+            let Poll::Ready(Some(permit)) = outlet.poll_room(&mut cx) else { panic!("room") };
+            permit.send(Post::default());
+            assert!(outlet.poll_room(&mut cx).is_pending());
+            assert!(outlet.poll_room(&mut cx).is_pending(), "asked again by another turn");
+            assert!(receiver.try_recv().is_ok());
+            assert_eq!(wakes.0.load(Ordering::Relaxed), round);
+        }
+        drop(receiver);
+        assert!(matches!(outlet.poll_room(&mut cx), Poll::Ready(None)), "the other has ended");
+        assert!(matches!(Outlet::new(None).poll_room(&mut cx), Poll::Ready(None)));
+    }
+}

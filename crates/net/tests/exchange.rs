@@ -34,6 +34,33 @@ fn a_frame_may_come_octet_by_octet() {
 }
 
 #[test]
+fn long_frames_may_come_in_any_pieces() {
+    let net = start(Wish::default());
+    let home = net.join(1);
+    let home = thread::spawn(|| home.echo_at_leisure());
+    let (mut asker, mut reader) = net.join(0).both();
+    let long = |number: u32| frame(b'?', 1, number, 1, &vec![number as u8; 60_000]);
+    let all: Vec<u8> =
+        (0..20).flat_map(|n| [long(n), frame(b'?', 1, n, 2, b"s")].concat()).collect();
+    let writer = thread::spawn(move || {
+        for piece in all.chunks(7_001) {
+            asker.send(piece);
+            thread::sleep(Duration::from_micros(300));
+        }
+    });
+    for number in 0..20 {
+        let answer = reader.frame().unwrap();
+        assert_eq!((label(&answer), check(&answer)), (number, 1));
+        assert_eq!(answer[HEAD..], vec![number as u8; 60_000]);
+        assert_eq!(check(&reader.frame().unwrap()), 2);
+    }
+    writer.join().unwrap();
+    drop(reader);
+    assert!(net.running.stop(Duration::from_secs(1)));
+    assert_eq!(home.join().unwrap(), 40);
+}
+
+#[test]
 fn the_hello_may_bring_requests_with_it_and_one_read_many_frames() {
     const COUNT: u32 = 20_000;
     let net = start(Wish::default());
