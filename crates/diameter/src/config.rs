@@ -128,10 +128,16 @@ fn matches(pattern: &[u8], realm: &[u8]) -> bool {
         b"*" => true,
         [b'*', suffix @ ..] => {
             let tail = realm.len().checked_sub(suffix.len()).and_then(|at| realm.get(at..));
-            tail.is_some_and(|tail| tail.eq_ignore_ascii_case(suffix))
+            tail.is_some_and(|tail| same_name(tail, suffix))
         }
-        _ => pattern.eq_ignore_ascii_case(realm),
+        _ => same_name(pattern, realm),
     }
+}
+
+/// Whether two names are the same in any case; quick where the case is the same, as it mostly is.
+#[inline]
+pub(crate) fn same_name(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && (a == b || a.eq_ignore_ascii_case(b))
 }
 
 /// The configuration with its look-up tables, shared by every worker's stack and every machine.
@@ -184,7 +190,7 @@ impl Shared {
         let candidates = candidates.iter().take_while(move |entry| entry.0 == hash);
         candidates
             .filter_map(|entry| self.config.peers.get(entry.1))
-            .filter(move |peer| peer.origin_host.as_bytes().eq_ignore_ascii_case(host))
+            .filter(move |peer| same_name(peer.origin_host.as_bytes(), host))
     }
 
     /// The link to the peer of this name, any case.
@@ -196,7 +202,7 @@ impl Shared {
     /// Whether this is our own name.
     #[inline]
     pub(crate) fn is_own(&self, host: &[u8]) -> bool {
-        self.config.origin_host.as_bytes().eq_ignore_ascii_case(host)
+        same_name(self.config.origin_host.as_bytes(), host)
     }
 
     /// Whether a message with this Origin-Realm may come over this link.

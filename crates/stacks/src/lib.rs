@@ -48,3 +48,18 @@ pub const NAMES: [&str; 1] = [<diameter::Diameter as relay::Stack>::NAME];
 pub fn vocabulary() -> impl Vocabulary + Clone + Send + Sync + 'static {
     diameter::DiameterVocabulary
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_listed_stack_is_named_and_guarded() {
+        let diameter = diameter::Config::new("gw.ipx.lab", "ipx.lab");
+        let stacks = Stacks::new(Config { diameter });
+        let names: Vec<_> = stacks.list().iter().map(|stack| stack.name()).collect();
+        assert_eq!(names, NAMES);
+        assert_eq!(stacks.admissions().len(), NAMES.len());
+        assert_eq!(vocabulary().operation("ulr"), Some((16_777_251, 316)));
+    }
+}

@@ -148,3 +148,25 @@ fn answers_and_strangers_are_not_answered() {
         assert!(out.is_empty());
     }
 }
+
+/// Prints our messages as hex for an outside judge (`text2pcap -T 3868,3868`, `tshark -V`).
+#[test]
+#[ignore = "prints for people"]
+fn show() {
+    let show = |name: &str, frame: &[u8]| {
+        let hex: String = frame.iter().map(|octet| format!("{octet:02x}")).collect();
+        println!("FRAME {name} {hex}");
+    };
+    for refusal in Refusal::ALL {
+        show(refusal.name(), &answered(&samples::ulr(), refusal).0);
+    }
+    let mut frame = samples::ulr();
+    frame[48 + 7] = 0xff;
+    show("complaint", &complained(&frame).2);
+    let shared = Shared::new(samples::config());
+    show("cer", &crate::link::capabilities::request(&shared, 1, 2));
+    let cer = samples::cer("mme1.visited.lab", "visited.lab");
+    let header = Header::read(&cer).expect("a header");
+    show("cea", &crate::link::capabilities::accept(&shared, &header));
+    show("cea-lost", &crate::link::capabilities::lose(&shared, &header));
+}

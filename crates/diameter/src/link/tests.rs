@@ -134,7 +134,7 @@ impl Stage {
 
     fn start(&mut self) {
         self.started = true;
-        self.run(|machine, now, fx| machine.start(now, fx));
+        self.run(Link::start);
     }
 
     fn opened(&mut self, side: Side) -> ConnId {
@@ -150,7 +150,7 @@ impl Stage {
 
     fn failed(&mut self) {
         self.connects -= 1;
-        self.run(|machine, now, fx| machine.failed(now, fx));
+        self.run(Link::failed);
     }
 
     fn received(&mut self, conn: ConnId, frame: &[u8]) -> Passage {
@@ -182,7 +182,7 @@ impl Stage {
     }
 
     fn stop(&mut self) {
-        self.run(|machine, now, fx| machine.stop(now, fx));
+        self.run(Link::stop);
     }
 
     fn state(&self) -> &'static str {

@@ -140,7 +140,9 @@ impl<'a> Iterator for Avps<'a> {
 mod tests {
     use super::*;
 
-    fn read(octets: &[u8]) -> Vec<Result<(u32, u32, Vec<u8>), Malformed>> {
+    type Read = (u32, u32, Vec<u8>);
+
+    fn read(octets: &[u8]) -> Vec<Result<Read, Malformed>> {
         Avps::new(octets, 20)
             .map(|avp| avp.map(|avp| (avp.code, avp.vendor, avp.data.to_vec())))
             .collect()

@@ -47,6 +47,7 @@ pub struct Header {
 impl Header {
     /// Reads the first [`HEADER_OCTETS`]; `None` if there are fewer. Checks nothing.
     #[must_use]
+    #[inline]
     pub fn read(frame: &[u8]) -> Option<Self> {
         let head: &[u8; HEADER_OCTETS] = frame.first_chunk()?;
         Some(Self {
@@ -97,6 +98,7 @@ const fn malformed(field: &'static str, offset: u32, why: &'static str, code: u3
 /// # Errors
 /// The version is not 1, or the length is impossible or above `limit`.
 //= RFC 6733 §3
+#[inline]
 pub fn frame_octets(bytes: &[u8], limit: usize) -> Result<Option<usize>, Malformed> {
     let Some(version) = bytes.first() else { return Ok(None) };
     if *version != 1 {
@@ -120,6 +122,7 @@ pub fn frame_octets(bytes: &[u8], limit: usize) -> Result<Option<usize>, Malform
 ///
 /// # Errors
 /// As [`frame_octets`]; also when the length is not the frame's own or the flags contradict.
+#[inline]
 pub fn check(frame: &[u8], limit: usize) -> Result<Header, Malformed> {
     let length = frame_octets(frame, limit)?;
     let (Some(header), Some(length)) = (Header::read(frame), length) else {

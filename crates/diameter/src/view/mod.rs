@@ -11,6 +11,7 @@ pub use header::{
 
 use procedure::{Code, Layer, Malformed};
 
+use crate::config::same_name;
 use crate::vocabulary::S6A;
 
 /// 3GPP's Vendor-Id.
@@ -67,6 +68,7 @@ impl<'a> View<'a> {
     ///
     /// # Errors
     /// What is wrong, where, and the Result-Code that says so.
+    #[inline]
     pub fn new(frame: &'a [u8], limits: &Limits<'_>) -> Result<Self, Malformed> {
         let header = check(frame, limits.frame_octets_max)?;
         let mut view = Self::empty(frame, header);
@@ -130,7 +132,7 @@ impl<'a> View<'a> {
                 return again.then_some("User-Name");
             }
             code::ROUTE_RECORD => {
-                self.routed |= avp.data.eq_ignore_ascii_case(limits.identity);
+                self.routed |= same_name(avp.data, limits.identity);
                 return None;
             }
             code::RESULT_CODE => {

@@ -39,7 +39,7 @@ fn frame(kind: u8, label: u32, host: &str, realm: &str) -> Vec<u8> {
         10 => samples::cer("nobody.lab", realm),
         11 => dwr(),
         12 | 13 => dwa(),
-        14 => dpr(u32::from(label % 3 == 0)),
+        14 => dpr(u32::from(label.is_multiple_of(3))),
         15 => dpa(),
         16 => samples::message(REQUEST, 999, (1, 1), &[]),
         _ => samples::ulr(),
