@@ -5,12 +5,19 @@
 )]
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use policy::Source;
 
 /// A file with nothing in it, for tables that are left out.
 pub(crate) const EMPTY: &Source = &Source { name: String::new(), text: String::new() };
+
+/// A path under a folder, without the `.` that files may say for "here".
+pub(crate) fn join(dir: &Path, path: &str) -> PathBuf {
+    let joined = dir.join(path);
+    let named = |part: &Component<'_>| !matches!(part, Component::CurDir);
+    joined.components().filter(named).collect()
+}
 
 /// Reads one file.
 pub(crate) fn read(path: &Path) -> io::Result<String> {
@@ -39,8 +46,9 @@ pub(crate) fn policies(dir: &Path) -> (Vec<Source>, Vec<(PathBuf, io::Error)>) {
 
 fn toml_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
+    let here = folder.as_os_str().is_empty();
+    for entry in std::fs::read_dir(if here { Path::new(".") } else { folder })? {
+        let path = folder.join(entry?.file_name());
         let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
         let toml = path.extension().is_some_and(|extension| extension == "toml");
         if toml && !hidden && path.file_name().is_some_and(|name| name != "gateway.toml") {

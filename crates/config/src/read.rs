@@ -68,7 +68,7 @@ pub(crate) fn gateway(source: &Source, dir: &Path, complaints: &Complaints) -> O
         subscribers_max: subscribers
             .and_then(|n| usize::try_from(n).ok())
             .unwrap_or(policy::SUBSCRIBERS_MAX),
-        policies: dir.join(policies),
+        policies: files::join(dir, &policies),
         diameter,
         listens,
         peers,

@@ -55,15 +55,15 @@ addresses = ["127.0.0.1", "localhost"]
         mistakes.list.iter().map(|found| (found.line, found.column)).collect();
     let text = mistakes.to_string();
     for (part, place) in [
-        ("`dra1` is no origin_host", (3, 15)),
+        ("`dra1` is no value for `origin_host`", (3, 15)),
         ("unknown key `origin_relam` (did you mean `origin_realm`?)", (4, 1)),
         ("`watchdog_ms` is out of range (from 6000 to 600000)", (6, 15)),
-        ("`127.0.0.1` is no address", (8, 11)),
+        ("`127.0.0.1` is no value for `address`", (8, 11)),
         ("there is no file", (12, 15)),
         ("this peer has no `addresses`", (15, 1)),
         ("two peers are called `a`", (19, 8)),
         ("two peers are `a.x.example`", (20, 15)),
-        ("`localhost` is no addresses", (21, 27)),
+        ("`localhost` is no value for `addresses`", (21, 27)),
     ] {
         assert!(text.contains(part), "{part} is not in\n{text}");
         assert!(lines.contains(&place), "{place:?} is not in\n{text}");

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use config::{Diagnostics, Origin};
 use policy::Diagnostic;
 
-use crate::{Which, tell, words};
+use crate::{Which, say, tell, words};
 
 /// Checks the configuration.
 #[derive(Debug, clap::Args)]
@@ -35,7 +35,7 @@ impl Check {
             Origin::Shipped => "the shipped policies".to_owned(),
             Origin::Files(path) => path.display().to_string(),
         };
-        println!(
+        say(format_args!(
             "{origin}: {} peers, {} customers, {} groups, {} routes, {} screening rules, {} plans",
             gateway.peers.len(),
             counts.customers,
@@ -43,8 +43,8 @@ impl Check {
             counts.routes,
             counts.screening,
             counts.plans,
-        );
-        println!("cases: {} passed, {} failed", report.passed, report.failed.len());
+        ));
+        say(format_args!("cases: {} passed, {} failed", report.passed, report.failed.len()));
         if report.failed.is_empty() {
             ExitCode::SUCCESS
         } else {

@@ -6,7 +6,7 @@ use clap::builder::PossibleValuesParser;
 use policy::{Explanation, Probe};
 use procedure::{Access, Act, Domain, Imsi, Plmn, Vocabulary};
 
-use crate::{STATUS_MISTAKES, Which, words};
+use crate::{STATUS_MISTAKES, Which, say, words};
 
 /// Explains a decision.
 #[derive(Debug, clap::Args)]
@@ -74,8 +74,8 @@ impl Explain {
         if self.json {
             return print_json(&explanation);
         }
-        println!("{}", self.question(&probe));
-        println!("{explanation}");
+        say(self.question(&probe));
+        say(explanation);
         ExitCode::SUCCESS
     }
 
@@ -143,7 +143,7 @@ impl Explain {
 fn print_json(explanation: &Explanation) -> ExitCode {
     match serde_json::to_string_pretty(explanation) {
         Ok(text) => {
-            println!("{text}");
+            say(text);
             ExitCode::SUCCESS
         }
         Err(error) => {

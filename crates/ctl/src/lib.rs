@@ -65,6 +65,12 @@ impl Which {
     }
 }
 
+/// Writes to standard output; a reader who has seen enough (`| head`) is no error.
+fn say(text: impl std::fmt::Display) {
+    use std::io::Write as _;
+    let _gone = writeln!(std::io::stdout(), "{text}");
+}
+
 /// Writes mistakes to standard error, with colours where somebody looks.
 fn tell(mistakes: &config::Diagnostics) -> ExitCode {
     use std::io::IsTerminal as _;

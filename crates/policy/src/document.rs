@@ -249,7 +249,7 @@ impl<'d> Section<'d> {
     ) -> Option<At<'d, T>> {
         let value = parse(text.value);
         if value.is_none() {
-            let message = format!("`{}` is no {key}", text.value);
+            let message = format!("`{}` is no value for `{key}`", text.value);
             self.push(text.complain(message).with_help(format!("expected {expected}")));
         }
         Some(self.at_value(value?, text.span.clone()))
@@ -277,7 +277,7 @@ impl<'d> Section<'d> {
         let found = words.iter().find(|(word, _)| *word == text.value);
         if found.is_none() {
             let names = words.iter().map(|(word, _)| *word);
-            let message = format!("`{}` is no {key}", text.value);
+            let message = format!("`{}` is no value for `{key}`", text.value);
             self.push(text.complain(message).with_nearest(text.value, names));
         }
         found.map(|(_, value)| self.at_value(*value, text.span.clone()))

@@ -46,7 +46,7 @@ pub(crate) fn read(
     let answers = answers.iter().filter_map(|answer| read_answer(answer, reading)).collect();
     section.finish();
     check_places(section, reading, &countries, &networks, &preferred);
-    if preferred.is_empty() && limits.available {
+    if limits.available && section.texts("preferred").is_empty() {
         let complaint = section.at().complain("this plan prefers no network");
         let help = "name some in `preferred`, or say `preferred_available = false`";
         section.push(complaint.with_help(help));

@@ -49,12 +49,12 @@ code = 5001
     let expected = [
         "3:12: error: there is no customer `iberai` (did you mean `iberia`?)",
         "5:1: error: unknown key `prefered` (did you mean `preferred`?)",
-        "6:23: error: `2341` is no preferred (expected five or six digits, MCC then MNC, as \"23410\")",
+        "6:23: error: `2341` is no value for `preferred` (expected five or six digits, MCC then MNC, as \"23410\")",
         "6:31: error: no network `99988` is known (networks.toml can add it to the built-in list)",
         "7:16: error: `refusals_max` is out of range (from 1 to 4)",
         "8:13: error: `episode_s` is out of range (from 5 to 119)",
         "9:10: error: `hold_s` is string, but a whole number was expected",
-        "10:8: error: `watch` is no mode (known: enforce, observe, off)",
+        "10:8: error: `watch` is no value for `mode` (known: enforce, observe, off)",
         "12:8: error: two rules are called `a` (the first stands at policies/steering.toml:2)",
         "14:14: error: `20801` is not in this plan's country (it is 208-01 Orange (Orange S.A.), FR; the plan is for GB)",
         "18:8: error: code 5001 is not a legal refusal of register in eps (legal: 5004 roaming-not-allowed, 5420 unknown-subscription, 5421 rat-not-allowed)",
@@ -89,7 +89,7 @@ fn mistakes_in_several_files_come_in_the_order_of_the_files() {
     ]);
     let starts = [
         "p/networks.toml:1:1: error: this network has no `plmn`",
-        "p/networks.toml:2:8: error: `2141` is no plmn",
+        "p/networks.toml:2:8: error: `2141` is no value for `plmn`",
         "p/customers.toml:2:8: error: `name` is empty",
         "p/stering.toml:1:1: error: `stering.toml` is no policy file (did you mean `steering.toml`?)",
         "p/routes.toml:3:21: error: there is no peer `hss3` (did you mean `hss1`?)",
@@ -97,11 +97,11 @@ fn mistakes_in_several_files_come_in_the_order_of_the_files() {
         "p/routes.toml:6:15: error: no application `s6b` is known (did you mean `s6a`?)",
         "p/routes.toml:7:11: error: no command `url` is known (did you mean `ulr`?)",
         "p/routes.toml:8:6: error: there is no group `h` (did you mean `g`?)",
-        "p/routes.toml:9:21: error: `*x.org` is no destination_realm",
-        "p/screening.toml:2:26: error: `no` is no origin-owns-subscriber",
+        "p/routes.toml:9:21: error: `*x.org` is no value for `destination_realm`",
+        "p/screening.toml:2:26: error: `no` is no value for `origin-owns-subscriber`",
         "p/screening.toml:3:1: error: this rule matches everything",
-        "p/screening.toml:5:10: error: `unauthorized` is no answer (did you mean `unauthorised`?)",
-        "p/cases/a.toml:3:22: error: `refused` is no verdict (did you mean `refuse`?)",
+        "p/screening.toml:5:10: error: `unauthorized` is no value for `answer` (did you mean `unauthorised`?)",
+        "p/cases/a.toml:3:22: error: `refused` is no value for `verdict` (did you mean `refuse`?)",
     ];
     for start in starts {
         assert!(told.iter().any(|line| line.starts_with(start)), "{start}\n{}", told.join("\n"));

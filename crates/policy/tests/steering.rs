@@ -217,7 +217,7 @@ fn a_full_memory_accepts_without_steering_and_counts_it() {
     let used = desk.engine.memory().in_use();
     assert!(used.subscribers <= used.subscribers_max && used.full > 1_000);
     assert_eq!(said.iter().filter(|word| *word == "accept").count() as u64, used.full);
-    assert_eq!(desk.engine.symbols().find(policy::MEMORY_FULL).is_some(), true);
+    assert!(desk.engine.symbols().find(policy::MEMORY_FULL).is_some());
 }
 
 #[test]
