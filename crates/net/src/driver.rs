@@ -56,8 +56,9 @@ pub(crate) const REST_OCTETS_MAX: usize = 16 << 20;
 pub(crate) const ORDERS_MAX: usize = 64;
 /// Posts that wait for a worker from all others; further ones stay with their writers and grow.
 pub(crate) const POSTS_MAX: usize = 16;
-/// How long parting from the peers may take once the gateway was told to stop.
-const STOP_WAIT_MS: u64 = 5000;
+/// How long parting from the peers may take once the gateway was told to stop: a little more than
+/// a base protocol waits for a peer to agree.
+const STOP_WAIT_MS: u64 = 6000;
 
 /// What the door and the owner tell a worker.
 pub(crate) enum Order {
