@@ -28,6 +28,8 @@ pub struct PlanOutline {
     pub countries: Vec<Country>,
     /// To which networks.
     pub preferred: Vec<Plmn>,
+    /// It acts, and does not only observe.
+    pub enforced: bool,
 }
 
 impl Compiled {
@@ -54,6 +56,7 @@ impl Compiled {
             customer: self.symbols.name(plan.customer),
             countries: plan.countries.clone(),
             preferred: plan.preferred.clone(),
+            enforced: plan.mode == crate::Mode::Enforce,
         };
         self.steering.plans.iter().map(outline).collect()
     }

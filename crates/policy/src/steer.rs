@@ -137,6 +137,7 @@ impl Steering {
         match memory.with(key, now, |episode| episode.ask(now, &plan.limits, ask)) {
             Some((said, replayed)) => speak(plan, said, replayed, decision),
             None => {
+                memory.count_unsteered();
                 decision.because.push(
                     Stage::Steer,
                     self.full.unwrap_or(plan.name),
