@@ -23,11 +23,13 @@ pub(crate) fn rewrite(shared: &Shared, view: &View<'_>, onward: &Onward, out: &m
         Onward::Request { label, asker, resent, hide_origin } => {
             let flags = view.header.flags | if resent { REPEATED } else { 0 };
             let header = Header { flags, hop_by_hop: label, ..view.header };
-            if hide_origin {
-                hidden(shared, view, header, out);
+            let asker = shared.peer(asker).map(|peer| peer.origin_host.as_bytes());
+            let asker = asker.unwrap_or_default();
+            let is_named = view.destination_host.is_some_and(|host| shared.is_own(host));
+            if hide_origin || is_named {
+                patched(shared, view, header, (!hide_origin).then_some(asker), out);
             } else {
-                let asker = shared.peer(asker).map(|peer| peer.origin_host.as_bytes());
-                request(view, header, asker.unwrap_or_default(), out);
+                request(view, header, asker, out);
             }
         }
     }
@@ -46,28 +48,53 @@ fn request(view: &View<'_>, mut header: Header, asker: &[u8], out: &mut Vec<u8>)
     out.extend_from_slice(record);
 }
 
-/// A request under our own name. Its asker's is not added as a Route-Record either: a loop still
-/// shows, since the Origin-Host is ours.
-fn hidden(shared: &Shared, view: &View<'_>, mut header: Header, out: &mut Vec<u8>) {
+/// The rarer changes.
+///
+/// Without an `asker` the request leaves under our own name, and the asker's does not become a
+/// Route-Record either: a loop still shows, since the Origin-Host is ours. A Destination-Host that
+/// is ours is taken out: whoever was answered by us may take us for the node that it wants, and we
+/// are none, so any node of its realm will do.
+fn patched(
+    shared: &Shared,
+    view: &View<'_>,
+    mut header: Header,
+    asker: Option<&[u8]>,
+    out: &mut Vec<u8>,
+) {
     let mut buffer = [0; IDENTITY_AVP_OCTETS];
-    let own = identity(&mut buffer, code::ORIGIN_HOST, shared.config.origin_host.as_bytes());
-    let mut offset = HEADER_OCTETS;
-    let mut replaced = 0;
-    for avp in view.avps() {
-        if avp.code == code::ORIGIN_HOST && avp.vendor == 0 {
-            replaced = avp.whole.len();
-            break;
+    let (hides, insert) = match asker {
+        Some(asker) => (false, identity(&mut buffer, code::ROUTE_RECORD, asker)),
+        None => {
+            let own = shared.config.origin_host.as_bytes();
+            (true, identity(&mut buffer, code::ORIGIN_HOST, own))
         }
-        offset += avp.whole.len();
-    }
-    let length = (view.frame.len() + own.len()).saturating_sub(replaced);
+    };
+    // Both AVPs stand in a request at most once, and there are three patches at most.
+    let list = |head| {
+        let mut patches = Patches::new();
+        let mut fits = patches.replace(0, HEADER_OCTETS, head);
+        let mut offset = HEADER_OCTETS;
+        for avp in view.avps() {
+            let length = avp.whole.len();
+            if avp.vendor == 0 && avp.code == code::ORIGIN_HOST && hides {
+                fits &= patches.replace(offset, length, insert);
+            }
+            let names_us = avp.vendor == 0 && avp.code == code::DESTINATION_HOST;
+            if names_us && shared.is_own(avp.data) {
+                fits &= patches.replace(offset, length, &[]);
+            }
+            offset += length;
+        }
+        fits &= hides || patches.replace(offset, 0, insert);
+        (patches, fits)
+    };
+    let growth = list(&[0; HEADER_OCTETS]).0.growth();
+    let length = view.frame.len().saturating_add_signed(growth);
     header.length = u32::try_from(length).unwrap_or(header.length);
     let head = header.octets();
-    let mut patches = Patches::new();
-    let whole = patches.replace(0, HEADER_OCTETS, &head)
-        && patches.replace(offset, replaced, own)
-        && patches.apply(view.frame, out);
-    debug_assert!(whole, "two patches, the second behind the first");
+    let (patches, fits) = list(&head);
+    let done = fits && patches.apply(view.frame, out);
+    debug_assert!(done, "three patches, each behind the one before");
 }
 
 /// An AVP with a DiameterIdentity, in the caller's buffer. A name longer than DNS allows is cut.

@@ -15,7 +15,10 @@ pub(crate) fn describe<'a>(shared: &Shared, view: &View<'a>, arrival: &Arrival) 
     let header = &view.header;
     let (act, domain) = attempt(view);
     let origin = node(view.origin_host, view.origin_realm);
-    let destination = node(view.destination_host, view.destination_realm);
+    // Whoever was answered by us may take us for the node that it wants; any node of the realm will
+    // do then, and `rewrite` says so too.
+    let host = view.destination_host.filter(|host| !shared.is_own(host));
+    let destination = node(host, view.destination_realm);
     let named = (!destination.host.is_empty()).then(|| shared.find(destination.host)).flatten();
     Procedure {
         stack: arrival.stack,

@@ -65,3 +65,22 @@ fn an_overlong_name_is_cut_where_dns_ends() {
     let mut buffer = [0; IDENTITY_AVP_OCTETS];
     assert_eq!(identity(&mut buffer, 282, b"abc").len(), 12);
 }
+
+#[test]
+fn a_destination_that_is_ours_is_taken_out() {
+    let stack = samples::diameter();
+    let names: [(u32, &[u8]); 5] =
+        [(293, b"GW.ipx.lab"), (264, b"mme"), (296, b"r"), (283, b"home.lab"), (99_999, b"x")];
+    let mut frame = samples::message(0xc0, 9, (1, 2), &names);
+    frame[11] = 9;
+    let view = stack.view(&frame).expect("a sound frame");
+    let codes = |hide_origin| {
+        let onward = Onward::Request { label: 1, asker: samples::MME, resent: false, hide_origin };
+        let mut out = Vec::new();
+        stack.rewrite(&view, &onward, &mut out);
+        let after = stack.view(&out).expect("a sound frame");
+        after.avps().map(|avp| avp.code).collect::<Vec<_>>()
+    };
+    assert_eq!(codes(false), [264, 296, 283, 99_999, code::ROUTE_RECORD]);
+    assert_eq!(codes(true), [264, 296, 283, 99_999]);
+}
