@@ -36,6 +36,7 @@ node = Node(HOST, REALM, ip_addresses=[address], tcp_port=int(port), vendor_ids=
 gateway = node.add_peer(f"aaa://{peer}", peer_realm, is_persistent=False)
 application = SimpleThreadingApplication(S6A, is_auth_application=True, request_handler=answer)
 node.add_application(application, [gateway], [REALM])
+node.wakeup_interval = 1
 node.start()
 print("ready", flush=True)
 time.sleep(LIFE_S)

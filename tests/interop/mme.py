@@ -16,7 +16,7 @@ from diameter.node.application import ApplicationError, SimpleThreadingApplicati
 
 S6A, VENDOR_3GPP = 16777251, 10415
 DESTINATION_REALM = "home.lab"
-READY_S, ANSWER_S = 20, 10
+READY_S, REFUSED_S, ANSWER_S = 20, 3, 10
 
 
 def plmn_octets(digits):
@@ -69,9 +69,10 @@ def main():
     peer = node.add_peer(uri, peer_realm, ip_addresses=[peer_address], is_persistent=True)
     application = SimpleThreadingApplication(S6A, is_auth_application=True)
     node.add_application(application, [peer], [DESTINATION_REALM])
+    node.wakeup_interval = 1
     node.start()
     try:
-        application.wait_for_ready(READY_S if asks else 8)
+        application.wait_for_ready(READY_S if asks else REFUSED_S)
         for ask in asks:
             kind, imsi, plmn = ask.split(":")
             answer = application.send_request(request(node, kind, imsi, plmn), timeout=ANSWER_S)

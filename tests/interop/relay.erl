@@ -6,7 +6,6 @@
 -export([main/1]).
 -export([peer_up/3, peer_down/3, pick_peer/4, prepare_request/3, prepare_retransmit/3,
          handle_answer/4, handle_error/4, handle_request/3]).
--include_lib("diameter/include/diameter.hrl").
 
 -define(RELAY, 16#FFFFFFFF).
 -define(ANSWER_MS, 5000).
@@ -33,7 +32,10 @@ transport(Role, Options, Config) ->
     Transport = [{transport_module, diameter_tcp}, {transport_config, Config} | Options],
     {ok, _} = diameter:add_transport(?MODULE, {Role, Transport}).
 
-handle_request(_, _, {_, #diameter_caps{origin_host = {_, Asker}}}) ->
+%% Debian leaves out diameter.hrl. The first field of #diameter_caps{} is Origin-Host, ours and
+%% the peer's.
+handle_request(_, _, {_, Capabilities}) ->
+    {_Own, Asker} = element(2, Capabilities),
     {relay, [{timeout, ?ANSWER_MS}, {filter, {neg, {host, Asker}}}]}.
 
 %% A relay knows only its neighbours: whoever is not the asker serves.

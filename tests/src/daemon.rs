@@ -13,6 +13,8 @@ use crate::children::{Running, eventually};
 
 /// How long the daemon may take to listen.
 const START: Duration = Duration::from_secs(20);
+/// The file that takes all it prints.
+const LOG: &str = "ipxd.log";
 /// How long an admin request may take.
 const ADMIN: Duration = Duration::from_secs(5);
 
@@ -20,31 +22,43 @@ const ADMIN: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Daemon {
     running: Running,
+    listen: SocketAddr,
     admin: SocketAddr,
     folder: PathBuf,
 }
 
 impl Daemon {
-    /// Starts the gateway with the `gateway.toml` given as text, which says that the policies are
-    /// in `policies` and that records go to `journal`, and waits until it is there.
+    /// Starts the gateway with this `gateway.toml`, whose records go to the folder `journal`, and
+    /// waits until it says that it is ready.
     ///
     /// # Panics
     /// If it does not come up.
     #[must_use]
-    pub fn start(folder: &Path, config: &str, admin: SocketAddr) -> Self {
+    pub fn start(folder: &Path, config: &str) -> Self {
         let file = folder.join("gateway.toml");
         std::fs::write(&file, config).expect("the configuration is written");
-        let log = folder.join("ipxd.log");
         let mut command = Command::new(program());
-        command.arg("run").arg("--config").arg(&file).current_dir(folder);
-        let running = Running::start(&mut command, &log).expect("ipxd starts");
-        let mut daemon = Self { running, admin, folder: folder.into() };
-        let up = eventually(START, || {
-            assert!(daemon.running.ended().is_none(), "ipxd ended: {}", daemon.log());
-            daemon.get("/healthz")
+        command.args(["run", "--json", "--config"]).arg(&file).current_dir(folder);
+        let mut running = Running::start(&mut command, &folder.join(LOG)).expect("ipxd starts");
+        let ready = eventually(START, || {
+            let log = std::fs::read_to_string(folder.join(LOG)).unwrap_or_default();
+            assert!(running.ended().is_none(), "ipxd ended: {log}");
+            let mut said = log.lines().filter_map(|line| serde_json::from_str(line).ok());
+            said.find(|line: &Value| line["listen"].is_array() && line["admin"].is_string())
         });
-        assert!(up.is_some(), "ipxd does not listen: {}", daemon.log());
-        daemon
+        let ready = ready.expect("ipxd says that it is ready");
+        let address = |value: &Value| {
+            let text = value.as_str().expect("an address");
+            text.parse().expect("an address")
+        };
+        let (listen, admin) = (address(&ready["listen"][0]), address(&ready["admin"]));
+        Self { running, listen, admin, folder: folder.into() }
+    }
+
+    /// Where it accepts connections.
+    #[must_use]
+    pub const fn listen(&self) -> SocketAddr {
+        self.listen
     }
 
     /// The body of an admin resource; nothing when it does not answer.
@@ -127,19 +141,8 @@ impl Daemon {
     /// What it logged.
     #[must_use]
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.join("ipxd.log")).unwrap_or_default()
+        std::fs::read_to_string(self.folder.join(LOG)).unwrap_or_default()
     }
-}
-
-/// Two free ports on loopback: taken for a moment, then left.
-///
-/// # Panics
-/// If there are none.
-#[must_use]
-pub fn free_ports() -> [SocketAddr; 2] {
-    let take = || std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    let held = [take(), take()];
-    held.map(|listener| listener.local_addr().expect("it is bound"))
 }
 
 /// The daemon's program, built if it is not there as the sources stand.

@@ -54,3 +54,38 @@ pub fn write_policies(folder: &Path, home_peers: &[&str]) {
 pub fn imsi(number: u64) -> String {
     format!("{HOME_PLMN}{number:010}")
 }
+
+/// A neighbour of the gateway, as its `gateway.toml` has it.
+#[derive(Clone, Copy, Debug)]
+pub struct Neighbour<'a> {
+    /// Its Diameter identity, which is also the name it has in policies.
+    pub host: &'a str,
+    /// Where the gateway connects to; it connects to the gateway where there is none.
+    pub connect: Option<&'a str>,
+}
+
+/// A `gateway.toml`: listens at `listen`, takes connections of its neighbours from `addresses`,
+/// and has policies and journal in folders beside it. `more` is put at the end.
+#[must_use]
+pub fn gateway_toml(
+    listen: &str,
+    addresses: &[&str],
+    neighbours: &[Neighbour<'_>],
+    more: &str,
+) -> String {
+    let mut text = format!(
+        "[gateway]\norigin_host = \"{GATEWAY}\"\npolicies = \"policies\"\n\
+         [[listen]]\naddress = \"{listen}\"\n\
+         [admin]\nlisten = \"127.0.0.1:0\"\n\
+         [journal]\ndirectory = \"journal\"\n"
+    );
+    for Neighbour { host, connect } in neighbours {
+        let connect = connect.map(|at| format!("connect = \"{at}\"\n")).unwrap_or_default();
+        let peer = format!(
+            "[[peer]]\nname = \"{host}\"\norigin_host = \"{host}\"\n\
+             addresses = {addresses:?}\n{connect}"
+        );
+        text.push_str(&peer);
+    }
+    text + more
+}

@@ -3,11 +3,14 @@
 mod frames;
 mod sctp;
 mod tcp;
+mod write;
 
 use std::net::IpAddr;
 use std::path::Path;
 
 use etherparse::{IpNumber, NetSlice, SlicedPacket, TransportSlice};
+
+pub use write::write;
 
 use sctp::Associations;
 use tcp::Streams;
