@@ -185,7 +185,7 @@ fn listeners(settings: &Settings) -> Result<Vec<net::Listener>, Trouble> {
     let listener = |listen: &config::Listen| {
         let tls = match &listen.transport {
             Transport::Tcp => None,
-            Transport::Tls(files) => Some(with_pem(files, |pem| net::ServerTls::new(pem))?),
+            Transport::Tls(files) => Some(with_pem(files, net::ServerTls::new)?),
         };
         Ok(net::Listener { address: listen.address, tls })
     };
@@ -196,7 +196,7 @@ fn peers(settings: &Settings) -> Result<Vec<net::PeerTransport>, Trouble> {
     let peer = |(peer, link): (&config::Peer, u32)| {
         let tls = match &peer.transport {
             Transport::Tls(files) if peer.connect.is_some() => Some(net::PeerTls {
-                config: with_pem(files, |pem| net::ClientTls::new(pem))?,
+                config: with_pem(files, net::ClientTls::new)?,
                 name: net::CertificateName::new(&peer.certificate_name)
                     .map_err(|error| format!("peer {}: {error}", peer.name))?,
             }),

@@ -97,6 +97,7 @@ fn start_log(loaded: &Loaded) {
         .try_from_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(log.level.name()));
     let log_to = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log_to = log_to.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
     match log.format {
         LogFormat::Human => log_to.with_target(false).init(),
         LogFormat::Json => log_to.json().init(),

@@ -165,7 +165,6 @@ fn a_peer_that_never_reads_is_held_back_and_harms_nobody() {
 /// The home reads its next request only when it has got rid of its last answer, as simple peers
 /// do: whoever does not read its answers because its requests pile up would wait for ever.
 #[test]
-#[ignore = "needs may_read() to hold a peer back later than reach() stops sending to it"]
 fn a_home_that_answers_before_it_reads_on_is_never_stuck() {
     flood_unread(Peer::echo);
 }

@@ -24,6 +24,11 @@ use crate::{Board, Rng};
 /// Connections one link may have at the same time: one from each side and one that is closing.
 const CONNECTIONS_A_LINK_MAX: usize = 4;
 
+/// Octets that may wait on a connection before it is read no further. Well above what `reach` lets
+/// pile up: a home that writes all its answers before it reads on must still be read, or neither
+/// side would ever move again.
+const READ_STOP_OCTETS: usize = 4 * LINK_HIGH_OCTETS as usize;
+
 /// What a gateway value is made from.
 pub struct Setup {
     /// Which worker this is.
@@ -192,7 +197,7 @@ impl Gateway {
     /// was written or posted.
     #[must_use]
     pub fn may_read(&self, conn: ConnId) -> bool {
-        !self.core.is_congested() && self.core.outbox(conn).len() < LINK_HIGH_OCTETS as usize
+        !self.core.is_congested() && self.core.outbox(conn).len() < READ_STOP_OCTETS
     }
 
     /// What waits to be written on a connection.

@@ -17,6 +17,7 @@ pub(crate) fn walk<S: Stack>(stack: &S, core: &mut Core, arrival: &Arrival, fram
     };
     match stack.correlate(&view) {
         Exchange::Opens { label, check } => {
+            core.count(arrival.link, |counters| &counters.requests_in, 1);
             let procedure = stack.describe(&view, arrival);
             let decision = decide(core, &procedure);
             let mut record = opened(core, &procedure, &decision, frame);
