@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use config::{Diagnostics, Origin};
 use policy::Diagnostic;
 
-use crate::{Which, say, tell, words};
+use crate::{Which, say, tell};
 
 /// Checks the configuration.
 #[derive(Debug, clap::Args)]
@@ -22,7 +22,7 @@ impl Check {
         };
         let ruleset = engine.ruleset();
         let compiled = ruleset.compiled();
-        let report = compiled.run_cases(&words::vocabulary());
+        let report = compiled.run_cases(&stacks::vocabulary());
         let mut list: Vec<Diagnostic> = loaded.warnings.clone();
         list.extend(report.failed.iter().cloned());
         if !list.is_empty() {

@@ -6,7 +6,7 @@ use clap::builder::PossibleValuesParser;
 use policy::{Explanation, Probe};
 use procedure::{Access, Act, Domain, Imsi, Plmn, Vocabulary};
 
-use crate::{STATUS_MISTAKES, Which, say, words};
+use crate::{STATUS_MISTAKES, Which, say};
 
 /// Explains a decision.
 #[derive(Debug, clap::Args)]
@@ -56,7 +56,7 @@ pub(crate) struct Explain {
 
 impl Explain {
     pub(crate) fn run(&self) -> ExitCode {
-        let words = words::vocabulary();
+        let words = stacks::vocabulary();
         let probe = match self.probe(&words) {
             Ok(probe) => probe,
             Err(message) => {
@@ -123,7 +123,7 @@ impl Explain {
         let or_any = |text: &Option<String>| text.clone().unwrap_or_else(|| "?".to_owned());
         let (application, operation) =
             (probe.application.unwrap_or(0), probe.operation.unwrap_or(0));
-        let (application_name, operation_name) = words::vocabulary().name(application, operation);
+        let (application_name, operation_name) = stacks::vocabulary().name(application, operation);
         let called = |name: Option<&str>, number: u32| {
             name.map_or_else(|| number.to_string(), ToOwned::to_owned)
         };

@@ -4,13 +4,11 @@
 //! |---|---|
 //! | `check` | are the files right, and do they decide as they promise |
 //! | `explain` | what would happen to this procedure, and why |
-//! | `words` | the stacks' vocabulary, with the usual operation of each act |
-//!
-//! `peers`, which asks the running daemon over its admin API, has its place in `peers.rs`.
+//! | `peers` | how are the running gateway's links |
 
 mod check;
 mod explain;
-mod words;
+mod peers;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -34,6 +32,8 @@ enum Command {
     Check(check::Check),
     /// Tell what would happen to a procedure, and why.
     Explain(Box<explain::Explain>),
+    /// Ask the running gateway for its links: states, queues, counters.
+    Peers(peers::Peers),
 }
 
 /// Which configuration is meant.
@@ -50,13 +50,19 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     match &arguments.command {
         Command::Check(check) => check.run(),
         Command::Explain(explain) => explain.run(),
+        Command::Peers(peers) => peers.run(),
     }
 }
 
 impl Which {
+    /// Loads what is meant.
+    fn read(&self) -> Result<config::Loaded, config::Diagnostics> {
+        config::load(self.config.as_deref(), &stacks::vocabulary())
+    }
+
     /// Loads and compiles; tells every mistake on standard error.
     fn load(&self) -> Result<(config::Loaded, policy::Engine), ExitCode> {
-        let words = words::vocabulary();
+        let words = stacks::vocabulary();
         let loaded = config::load(self.config.as_deref(), &words).map_err(|m| tell(&m))?;
         let engine = loaded
             .engine(procedure::Symbols::default(), std::sync::Arc::new(words), 0)

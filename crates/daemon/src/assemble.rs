@@ -40,7 +40,7 @@ pub(crate) fn assemble(loaded: &Loaded, seed: u64) -> Result<Assembled, Trouble>
     let names = DaemonNames::new(links, stacks::NAMES.to_vec(), vocabulary, &engine);
     let (sink, journal) = start_journal(settings, &clock, Arc::new(names))?;
     let board = Arc::new(Board::new(settings.peers.len()));
-    let stacks = stacks::Stacks::new(stacks::Config { diameter: diameter(settings, seed) });
+    let stacks = stacks::Stacks::new(stacks::Config { diameter: diameter(settings, &clock) });
     let admission = stacks.admissions().into_iter().next().ok_or("no stack")?;
     let count = workers(settings);
     let worker = |_| {
@@ -103,14 +103,11 @@ fn start_journal(
     names: Arc<DaemonNames>,
 ) -> Result<(journal::Sink, journal::Handle), Trouble> {
     let wanted = &settings.journal;
-    let epoch = clock.wall(procedure::Time::default());
-    let epoch_us = epoch.duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_micros();
     let key = match wanted.pseudonym_key {
         Some(key) => key,
         None => random_key().map_err(|error| format!("no randomness for a key: {error}"))?,
     };
-    let mut journal =
-        journal::Config::new(u64::try_from(epoch_us).unwrap_or(u64::MAX), journal::Key::new(key));
+    let mut journal = journal::Config::new(epoch_us(clock), journal::Key::new(key));
     journal.clear_identities = wanted.clear_identities;
     journal.queue_records = wanted.queue_records;
     journal.file = wanted.directory.as_ref().map(|directory| journal::Rotation {
@@ -128,6 +125,13 @@ fn start_journal(
     })
 }
 
+/// The start of the process, in microseconds since 1970.
+fn epoch_us(clock: &net::Clock) -> u64 {
+    let start = clock.wall(procedure::Time::default());
+    let since = start.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
 /// A key for this run only: pseudonyms of two runs cannot be joined.
 fn random_key() -> io::Result<[u8; 32]> {
     use io::Read as _;
@@ -142,11 +146,13 @@ pub(crate) fn random_seed() -> u64 {
     u64::from_le_bytes(key.first_chunk().copied().unwrap_or_default())
 }
 
-fn diameter(settings: &Settings, seed: u64) -> stacks::diameter::Config {
+fn diameter(settings: &Settings, clock: &net::Clock) -> stacks::diameter::Config {
     let mut own =
         stacks::diameter::Config::new(settings.origin_host.clone(), settings.origin_realm.clone());
     own.product_name.clone_from(&settings.product_name);
-    own.origin_state_id = u32::try_from(seed & 0x7fff_ffff).unwrap_or(1).max(1);
+    //= RFC 6733 §8.16
+    // It has to grow with each start: the second of the start does.
+    own.origin_state_id = u32::try_from(epoch_us(clock) / 1_000_000).unwrap_or(u32::MAX);
     own.host_addresses = host_addresses(settings);
     own.frame_octets_max = settings.diameter.frame_octets_max;
     own.watchdog_ms = settings.diameter.watchdog_ms;

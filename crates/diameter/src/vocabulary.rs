@@ -124,6 +124,20 @@ impl Vocabulary for DiameterVocabulary {
         let found = row.operations.iter().find(|known| known.1 == operation);
         (Some(row.name), found.map(|known| known.0))
     }
+
+    fn usual(&self, act: Act, domain: Domain) -> Option<(u32, u32)> {
+        let name = match (act, domain) {
+            (_, Domain::Cs) | (Act::Transit, _) => return None,
+            (Act::Register, _) => "ulr",
+            (Act::Authenticate, _) => "air",
+            (Act::Deregister, _) => "clr",
+            (Act::Purge, _) => "pur",
+            (Act::Provision, _) => "idr",
+            (Act::Recover, _) => "rsr",
+            (Act::Notify, _) => "nor",
+        };
+        self.operation(name)
+    }
 }
 
 #[cfg(test)]
