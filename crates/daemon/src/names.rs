@@ -1,6 +1,5 @@
 //! Names for the numbers in records: what the journal asks the daemon.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use procedure::{Plmn, StackId, Symbols, Vocabulary};
@@ -11,7 +10,8 @@ pub(crate) struct DaemonNames {
     symbols: Symbols,
     stacks: Vec<&'static str>,
     vocabulary: Arc<dyn Vocabulary + Send + Sync>,
-    countries: HashMap<u16, Arc<str>>,
+    /// By mobile country code.
+    countries: Vec<Option<Arc<str>>>,
 }
 
 impl DaemonNames {
@@ -23,8 +23,8 @@ impl DaemonNames {
     ) -> Self {
         let rules = engine.ruleset();
         let networks = rules.compiled().networks();
-        let country = |mcc| Some((mcc, networks.country_of_mcc(mcc)?.as_str().into()));
-        let countries = (0..1000).filter_map(country).collect();
+        let country = |mcc| networks.country_of_mcc(mcc).map(|country| country.as_str().into());
+        let countries = (0..1000).map(country).collect();
         Self { links, symbols: engine.symbols().clone(), stacks, vocabulary, countries }
     }
 }
@@ -51,6 +51,6 @@ impl journal::Names for DaemonNames {
     }
 
     fn country(&self, plmn: Plmn) -> Option<Arc<str>> {
-        self.countries.get(&plmn.mcc()).cloned()
+        self.countries.get(usize::from(plmn.mcc())).cloned().flatten()
     }
 }
