@@ -1,0 +1,47 @@
+//! Fuzz targets. As tests they run the seeds and a bounded number of random inputs; under
+//! `cargo bolero` or libFuzzer the same functions are guided by coverage (see README.md here).
+#![allow(
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a target fails by panicking; seeds are files"
+)]
+
+mod mutate;
+mod seeds;
+mod verbs;
+mod walk;
+
+/// Random inputs in one run as a test.
+const INPUTS: usize = 10_000;
+
+/// Any bytes as one frame.
+#[test]
+fn verbs() {
+    bolero::check!().with_iterations(INPUTS).for_each(verbs::hold);
+}
+
+/// A real frame with a few octets changed, so that most of it can still be read.
+#[test]
+fn verbs_on_damaged_frames() {
+    let seeds = seeds::frames();
+    bolero::check!().with_iterations(INPUTS).for_each(|input| {
+        verbs::hold(&mutate::damaged(&seeds, input));
+    });
+}
+
+/// Any bytes in any chunks from two peers, with time passing between.
+#[test]
+fn walk() {
+    bolero::check!().with_iterations(INPUTS / 8).for_each(walk::hold);
+}
+
+/// The same with damaged real frames among them.
+#[test]
+fn walk_on_damaged_frames() {
+    let seeds = seeds::frames();
+    bolero::check!().with_iterations(INPUTS / 8).for_each(|input| {
+        walk::hold(&mutate::script(&seeds, input));
+    });
+}
