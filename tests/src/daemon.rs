@@ -22,7 +22,7 @@ const ADMIN: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Daemon {
     running: Running,
-    listen: SocketAddr,
+    listens: Vec<SocketAddr>,
     admin: SocketAddr,
     folder: PathBuf,
 }
@@ -51,14 +51,40 @@ impl Daemon {
             let text = value.as_str().expect("an address");
             text.parse().expect("an address")
         };
-        let (listen, admin) = (address(&ready["listen"][0]), address(&ready["admin"]));
-        Self { running, listen, admin, folder: folder.into() }
+        let listens = ready["listen"].as_array().expect("a list").iter().map(address).collect();
+        let admin = address(&ready["admin"]);
+        Self { running, listens, admin, folder: folder.into() }
     }
 
-    /// Where it accepts connections.
+    /// Where it accepts connections, by its first listener.
     #[must_use]
-    pub const fn listen(&self) -> SocketAddr {
-        self.listen
+    pub fn listen(&self) -> SocketAddr {
+        self.listens[0]
+    }
+
+    /// Where it accepts connections, in the order of its configuration.
+    #[must_use]
+    pub fn listens(&self) -> &[SocketAddr] {
+        &self.listens
+    }
+
+    /// Where its admin API is.
+    #[must_use]
+    pub const fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// Sends it a signal of `kill`'s name.
+    pub fn signal(&self, signal: &str) {
+        self.running.signal(signal);
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// If it has not ended by then.
+    pub fn ended(&mut self, limit: Duration) -> std::process::ExitStatus {
+        self.running.wait(limit)
     }
 
     /// The body of an admin resource; nothing when it does not answer.
@@ -148,20 +174,25 @@ impl Daemon {
 /// The daemon's program, built if it is not there as the sources stand.
 fn program() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(build).clone()
+    BUILT.get_or_init(|| built("daemon", "ipxd")).clone()
 }
 
-fn build() -> PathBuf {
+/// A program of a package of ours, built as the sources stand.
+///
+/// # Panics
+/// If it does not build.
+#[must_use]
+pub fn built(package: &str, name: &str) -> PathBuf {
     let own = std::env::current_exe().expect("a program has a path");
     let folder = own.ancestors().nth(2).expect("tests are built two folders down");
     let release = folder.file_name().is_some_and(|name| name == "release");
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(["build", "--quiet", "--package", "daemon", "--bin", "ipxd"]);
+    command.args(["build", "--quiet", "--package", package, "--bin", name]);
     command.args(release.then_some("--release")).current_dir(crate::root());
     if let Some(target) = folder.parent() {
         command.arg("--target-dir").arg(target);
     }
     let status = command.status().expect("cargo starts");
-    assert!(status.success(), "ipxd does not build");
-    folder.join("ipxd")
+    assert!(status.success(), "{name} does not build");
+    folder.join(name)
 }

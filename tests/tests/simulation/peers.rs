@@ -1,6 +1,6 @@
 //! The peers: MMEs that ask and check what comes back, HSSs that answer well, late, twice or never.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use procedure::{LinkId, Time};
 use relay::Side;
@@ -43,8 +43,8 @@ pub(crate) struct Peers {
     asked: Vec<u32>,
     /// By the asker's connection and the HSS's: the last serial number seen, without repeats.
     seen: BTreeMap<(String, SocketId), u32>,
-    /// Requests that some HSS has seen, by session.
-    served: BTreeMap<String, u32>,
+    /// Requests that some HSS has seen without the T flag, by session.
+    served: BTreeSet<String>,
     /// New requests end here.
     pub(crate) until: Time,
     pub(crate) counts: Counts,
@@ -72,7 +72,7 @@ impl Peers {
             outstanding: BTreeMap::new(),
             asked: vec![0; list.len()],
             seen: BTreeMap::new(),
-            served: BTreeMap::new(),
+            served: BTreeSet::new(),
             list: list.to_vec(),
             until,
             counts: Counts::default(),
@@ -209,11 +209,10 @@ impl Peers {
         let session = text(request, avp::SESSION_ID);
         let (asker, serial) = session.rsplit_once(';').expect("a session of ours");
         let serial: u32 = serial.parse().unwrap();
-        let times = self.served.entry(session.clone()).or_default();
-        *times += 1;
-        // The first of two may have been lost on its way, so the flag alone proves nothing.
-        assert!(request.is_retransmit() || *times == 1, "{session}: a repeat without the T flag");
-        if request.is_retransmit() {
+        // Copies may be lost or arrive in any order, over links of their own; one is the first.
+        let first = !request.is_retransmit();
+        assert!(!first || self.served.insert(session.clone()), "{session}: two without the T flag");
+        if !first {
             self.counts.resent += 1;
         } else {
             let last = self.seen.insert((asker.into(), id), serial);
