@@ -18,12 +18,22 @@ pub struct Board {
 struct Cell {
     /// Odd while traffic may pass; one more with each change, so that it also says which "up".
     generation: AtomicU32,
-    /// Octets that wait to be written.
+    /// Octets in the outbox of its connection.
     waiting_octets: AtomicU32,
+    /// Octets that other workers have posted to its owner, who has not seen them yet.
+    posted_octets: AtomicU32,
     /// Exchanges sent over this link that wait for their answer.
     pending: AtomicU32,
     state: Mutex<&'static str>,
     counters: Counters,
+}
+
+impl Cell {
+    /// Octets that wait to be written, wherever they wait.
+    fn waiting_octets(&self) -> u32 {
+        let posted = self.posted_octets.load(Ordering::Relaxed);
+        self.waiting_octets.load(Ordering::Relaxed).saturating_add(posted)
+    }
 }
 
 /// Declares the counters once: as atomics, and as the plain values that leave.
@@ -122,7 +132,7 @@ impl Board {
         Some(LinkStatus {
             up: cell.generation.load(Ordering::Acquire) % 2 == 1,
             state: *cell.state.lock().unwrap_or_else(PoisonError::into_inner),
-            waiting_octets: cell.waiting_octets.load(Ordering::Relaxed),
+            waiting_octets: cell.waiting_octets(),
             pending: cell.pending.load(Ordering::Relaxed),
             counters: cell.counters.read(),
         })
@@ -150,12 +160,24 @@ impl Board {
     }
 
     pub(crate) fn waiting_octets(&self, link: LinkId) -> u32 {
-        self.cell(link).map_or(0, |cell| cell.waiting_octets.load(Ordering::Relaxed))
+        self.cell(link).map_or(0, Cell::waiting_octets)
     }
 
     pub(crate) fn set_waiting_octets(&self, link: LinkId, octets: usize) {
         if let Some(cell) = self.cell(link) {
             cell.waiting_octets.store(u32::try_from(octets).unwrap_or(u32::MAX), Ordering::Relaxed);
+        }
+    }
+
+    /// Notes octets that were posted to a link's owner, or that came there.
+    pub(crate) fn posted_add(&self, link: LinkId, octets: usize, add: bool) {
+        let octets = u32::try_from(octets).unwrap_or(u32::MAX);
+        if let Some(cell) = self.cell(link) {
+            if add {
+                cell.posted_octets.fetch_add(octets, Ordering::Relaxed);
+            } else {
+                cell.posted_octets.fetch_sub(octets, Ordering::Relaxed);
+            }
         }
     }
 

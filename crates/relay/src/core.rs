@@ -54,6 +54,8 @@ pub struct Core {
     pub(crate) conns: Vec<Option<Conn>>,
     /// By link: the connection that carries its traffic, if it is up and ours.
     pub(crate) ports: Vec<Option<ConnId>>,
+    /// By link: exchanges of this worker that wait for an answer over it.
+    pub(crate) sent_over: Vec<u32>,
     /// By worker.
     pub(crate) posts: Vec<Post>,
     pub(crate) posts_told: Vec<bool>,
@@ -64,6 +66,8 @@ pub struct Core {
     pub(crate) request_timeout_ms: u64,
     /// New requests are refused; open ones may finish.
     pub(crate) draining: bool,
+    /// Nothing is sent onward any more.
+    pub(crate) stopping: bool,
 }
 
 impl Core {
@@ -101,6 +105,7 @@ impl Core {
             write(out);
             octets = out.len() - start;
         });
+        self.board.posted_add(link, octets, true);
         self.tell_post(owner);
         Some(octets)
     }
@@ -121,8 +126,7 @@ impl Core {
         if waiting > OUTBOX_OCTETS_MAX && !self.stuck.contains(&id) {
             self.stuck.push(id);
         }
-        let link = conn.link;
-        self.board.set_waiting_octets(link, waiting);
+        self.note_waiting(id, waiting);
         Some(added)
     }
 
@@ -145,8 +149,17 @@ impl Core {
             conn.written = 0;
         }
         let (link, waiting) = (conn.link, conn.outbox.len() - conn.written);
-        self.board.set_waiting_octets(link, waiting);
+        self.note_waiting(id, waiting);
         self.count(link, |counters| &counters.octets_out, octets as u64);
+    }
+
+    /// Tells the board what waits on the connection that carries its link's traffic. What an older
+    /// one of the link still has to write says nothing about the one in use.
+    fn note_waiting(&self, id: ConnId, octets: usize) {
+        let Some(link) = self.conn(id).map(|conn| conn.link) else { return };
+        if self.ports.get(link.0 as usize).copied().flatten() == Some(id) {
+            self.board.set_waiting_octets(link, octets);
+        }
     }
 
     /// Admits a new connection of `link` to the table.
@@ -176,11 +189,11 @@ impl Core {
     }
 
     /// Tells every other worker that a link of ours is down.
-    pub(crate) fn post_down(&mut self, link: LinkId) {
+    pub(crate) fn post_down(&mut self, link: LinkId, generation: u32) {
         let own = self.worker;
         for other in (0..self.workers).map(WorkerId).filter(|other| *other != own) {
             if let Some(post) = self.posts.get_mut(usize::from(other.0)) {
-                post.down(link);
+                post.down(link, generation);
                 self.tell_post(other);
             }
         }
@@ -210,14 +223,21 @@ impl Core {
     pub(crate) fn set_sent(&mut self, ticket: Ticket, sent: Option<(LinkId, u32)>) {
         let Some(dialogue) = self.dialogues.get_mut(ticket) else { return };
         let before = std::mem::replace(&mut dialogue.sent, sent);
-        if let Some((link, _)) = before {
-            self.board.pending_add(link, false);
-        }
         if let Some((link, _)) = sent {
             dialogue.tried.push(link);
             dialogue.record.to = Some(link);
             dialogue.record.sends = dialogue.tried.count();
-            self.board.pending_add(link, true);
+        }
+        for (link, add) in [(before, false), (sent, true)] {
+            let Some((link, _)) = link else { continue };
+            self.board.pending_add(link, add);
+            self.sent_over_add(link, add);
+        }
+    }
+
+    fn sent_over_add(&mut self, link: LinkId, add: bool) {
+        if let Some(count) = self.sent_over.get_mut(link.0 as usize) {
+            *count = if add { *count + 1 } else { count.saturating_sub(1) };
         }
     }
 

@@ -75,6 +75,16 @@ pub(crate) struct Dialogues {
     open_by_asker: Vec<u32>,
 }
 
+impl Dialogue {
+    /// Whether it waits for an answer over this "up" of a link, or over one before.
+    pub(crate) fn waits_on(&self, link: LinkId, generation: u32) -> bool {
+        // Generations only grow, and wrap.
+        self.sent.is_some_and(|(over, sent)| {
+            over == link && generation.wrapping_sub(sent) < u32::MAX / 2
+        })
+    }
+}
+
 impl Dialogues {
     pub(crate) fn new(worker: WorkerId, links: usize) -> Self {
         let open_by_asker = vec![0; links];
@@ -164,15 +174,14 @@ impl Dialogues {
         WorkerId((label >> (SLOT_BITS + AGE_BITS)) as u8)
     }
 
-    /// Every exchange that waits for an answer over `link`.
-    pub(crate) fn sent_over(&self, link: LinkId) -> Vec<(Ticket, StackId)> {
+    /// Every open exchange that is one of those.
+    pub(crate) fn list(&self, is_meant: impl Fn(&Dialogue) -> bool) -> Vec<(Ticket, StackId)> {
         let slots = self.slots.iter().enumerate();
         slots
             .filter_map(|(index, slot)| {
-                let dialogue = slot.dialogue.as_ref()?;
-                let waits = dialogue.sent.is_some_and(|(over, _)| over == link);
+                let dialogue = slot.dialogue.as_ref().filter(|dialogue| is_meant(dialogue))?;
                 let ticket = Ticket { slot: u32::try_from(index).ok()?, age: slot.age };
-                waits.then_some((ticket, dialogue.record.stack))
+                Some((ticket, dialogue.record.stack))
             })
             .collect()
     }

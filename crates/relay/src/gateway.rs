@@ -12,7 +12,7 @@ use std::sync::Arc;
 use procedure::{Finish, LinkId, Policy, Record, StackId, Time, WorkerId};
 
 use crate::core::{Core, Timer};
-use crate::dialogues::{Dialogues, WORKERS_MAX};
+use crate::dialogues::{Dialogue, Dialogues, WORKERS_MAX};
 use crate::link::{ConnId, Effect, Effects, Link, LinkTimer, Passage, Side};
 use crate::post::{Letter, Post};
 use crate::reach::LINK_HIGH_OCTETS;
@@ -107,6 +107,7 @@ impl Gateway {
             dialogues: Dialogues::new(setup.worker, links),
             conns: Vec::new(),
             ports: vec![None; links],
+            sent_over: vec![0; links],
             posts: (0..workers).map(|_| Post::default()).collect(),
             posts_told: vec![false; usize::from(workers)],
             outputs: VecDeque::new(),
@@ -114,6 +115,7 @@ impl Gateway {
             records: Vec::new(),
             request_timeout_ms: setup.request_timeout_ms,
             draining: false,
+            stopping: false,
         };
         let port = |(index, stack): (usize, &StackId)| {
             let link = LinkId(u32::try_from(index).unwrap_or(u32::MAX));
@@ -227,12 +229,13 @@ impl Gateway {
         for letter in post.letters() {
             match letter {
                 Letter::Send { link, generation, frame } => {
-                    // A frame for a link that has died meanwhile is rerouted by its sender, who
-                    // is told of the death by a letter of ours.
+                    // A frame for a link that has died meanwhile is moved by its sender: it read the
+                    // board before that "up" ended, so our letter that says so reaches it later.
+                    self.core.board.posted_add(link, frame.len(), false);
                     self.core.send(link, generation, |out| out.extend_from_slice(frame));
                 }
                 Letter::Answer { link, frame } => self.traffic(link, frame),
-                Letter::Down { link } => self.reroute(link),
+                Letter::Down { link, generation } => self.reroute(link, generation),
             }
         }
     }
@@ -284,17 +287,20 @@ impl Gateway {
         self.core.dialogues.len() == 0
     }
 
-    /// Parts from every peer in order.
+    /// Answers what is still open, then parts from every peer in order.
     pub fn stop(&mut self, now: Time) {
         self.turn(now);
         self.core.draining = true;
+        self.core.stopping = true;
+        self.move_on(|_| true);
         self.each_link(|machine, fx| machine.stop(now, fx));
     }
 
     /// What to do next; `None` when there is nothing left.
     pub fn poll(&mut self) -> Option<Output> {
         while let Some(conn) = self.core.stuck.pop() {
-            if let Some(link) = self.core.conn(conn).map(|conn| conn.link) {
+            let conn_now = self.core.conn(conn).filter(|conn| !conn.closing);
+            if let Some(link) = conn_now.map(|conn| conn.link) {
                 self.lose(self.core.now, conn, link, "the peer does not read");
             }
         }
@@ -343,9 +349,16 @@ impl Gateway {
         }
     }
 
-    /// Moves every exchange of this worker that waits on a dead link.
-    fn reroute(&mut self, link: LinkId) {
-        for (ticket, stack) in self.core.dialogues.sent_over(link) {
+    /// Moves every exchange of this worker that waits on a link whose "up" has ended.
+    fn reroute(&mut self, link: LinkId, generation: u32) {
+        // A link that comes and goes must not have all exchanges looked through each time.
+        if self.core.sent_over.get(link.0 as usize).is_some_and(|waiting| *waiting > 0) {
+            self.move_on(|dialogue| dialogue.waits_on(link, generation));
+        }
+    }
+
+    fn move_on(&mut self, is_meant: impl Fn(&Dialogue) -> bool) {
+        for (ticket, stack) in self.core.dialogues.list(is_meant) {
             if let Some(stack) = self.stacks.get(usize::from(stack.0)) {
                 stack.reroute(&mut self.core, ticket);
             }
@@ -422,16 +435,14 @@ impl Gateway {
     }
 
     fn down(&mut self, link: LinkId) {
-        if self.core.board.up(link).is_none() {
-            return;
-        }
+        let Some(ended) = self.core.board.up(link) else { return };
         self.core.board.set_up(link, false);
         self.core.board.set_waiting_octets(link, 0);
         if let Some(port) = self.core.ports.get_mut(link.0 as usize) {
             *port = None;
         }
-        self.core.post_down(link);
-        self.reroute(link);
+        self.core.post_down(link, ended);
+        self.reroute(link, ended);
     }
 
     fn swap_timer(&mut self, link: LinkId, timer: LinkTimer, key: Option<TimerKey>) {

@@ -17,7 +17,7 @@ pub struct Post {
 enum Item {
     Send { link: LinkId, generation: u32, octets: u32 },
     Answer { link: LinkId, octets: u32 },
-    Down { link: LinkId },
+    Down { link: LinkId, generation: u32 },
 }
 
 /// One item of a post, with its frame.
@@ -27,8 +27,9 @@ pub(crate) enum Letter<'a> {
     Send { link: LinkId, generation: u32, frame: &'a [u8] },
     /// This answer came over my link for an exchange of yours.
     Answer { link: LinkId, frame: &'a [u8] },
-    /// My link is down: move what you sent over it.
-    Down { link: LinkId },
+    /// This "up" of my link has ended: move what you sent over it until then. The link may be up
+    /// again by now, and what was sent since stays.
+    Down { link: LinkId, generation: u32 },
 }
 
 impl Post {
@@ -62,8 +63,8 @@ impl Post {
             .push(Item::Answer { link, octets: u32::try_from(frame.len()).unwrap_or(u32::MAX) });
     }
 
-    pub(crate) fn down(&mut self, link: LinkId) {
-        self.items.push(Item::Down { link });
+    pub(crate) fn down(&mut self, link: LinkId, generation: u32) {
+        self.items.push(Item::Down { link, generation });
     }
 
     pub(crate) fn letters(&self) -> impl Iterator<Item = Letter<'_>> {
@@ -79,7 +80,7 @@ impl Post {
                     Letter::Send { link, generation, frame: take(octets) }
                 }
                 Item::Answer { link, octets } => Letter::Answer { link, frame: take(octets) },
-                Item::Down { link } => Letter::Down { link },
+                Item::Down { link, generation } => Letter::Down { link, generation },
             }
         })
     }
@@ -93,14 +94,14 @@ mod tests {
     fn letters_come_out_as_they_went_in() {
         let mut post = Post::default();
         post.send(LinkId(1), 3, |out| out.extend_from_slice(b"request"));
-        post.down(LinkId(2));
+        post.down(LinkId(2), 5);
         post.answer(LinkId(4), b"answer");
         let letters: Vec<_> = post.letters().collect();
         assert_eq!(
             letters,
             [
                 Letter::Send { link: LinkId(1), generation: 3, frame: b"request" },
-                Letter::Down { link: LinkId(2) },
+                Letter::Down { link: LinkId(2), generation: 5 },
                 Letter::Answer { link: LinkId(4), frame: b"answer" },
             ]
         );

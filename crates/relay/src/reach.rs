@@ -2,7 +2,7 @@
 
 use procedure::{Group, LinkId, Refusal};
 
-use crate::{Board, Rng};
+use crate::{Board, Post, Rng};
 
 /// Links one exchange is sent over before its asker is told that nobody could be reached.
 pub(crate) const SENDS_MAX: usize = 4;
@@ -48,6 +48,16 @@ pub(crate) struct Choice<'a> {
     pub(crate) group: Option<&'a Group>,
     /// Links it has been sent over.
     pub(crate) tried: &'a Tried,
+    /// By worker: what is bound for its links and has not left yet. Link `i` is worker `i % n`'s.
+    pub(crate) posts: &'a [Post],
+}
+
+impl Choice<'_> {
+    /// Whether the post to a link's worker takes no more.
+    fn is_cut_off(&self, link: LinkId) -> bool {
+        let owner = (link.0 as usize).checked_rem(self.posts.len());
+        owner.and_then(|owner| self.posts.get(owner)).is_some_and(Post::is_full)
+    }
 }
 
 /// The link to send over and its generation.
@@ -69,7 +79,8 @@ pub(crate) fn reach(
         let usable = link != choice.from && !choice.tried.contains(link);
         usable.then(|| board.up(link)).flatten()
     };
-    let has_room = |link: LinkId| board.waiting_octets(link) < LINK_HIGH_OCTETS;
+    let has_room =
+        |link: LinkId| board.waiting_octets(link) < LINK_HIGH_OCTETS && !choice.is_cut_off(link);
     let mut congested = false;
     if let Some((link, generation)) = choice.named.and_then(|link| Some((link, live(link)?))) {
         if has_room(link) {
@@ -120,8 +131,13 @@ mod tests {
         named: Option<u32>,
         tried: &Tried,
     ) -> Result<u32, Refusal> {
-        let choice =
-            Choice { from: LinkId(0), named: named.map(LinkId), group: Some(group), tried };
+        let choice = Choice {
+            from: LinkId(0),
+            named: named.map(LinkId),
+            group: Some(group),
+            tried,
+            posts: &[],
+        };
         reach(board, &mut Rng::new(1), &choice).map(|(link, _)| link.0)
     }
 
@@ -161,7 +177,8 @@ mod tests {
         let group = group(&[(1, 1, 30), (2, 1, 10)]);
         let mut rng = Rng::new(42);
         let tried = Tried::default();
-        let choice = Choice { from: LinkId(0), named: None, group: Some(&group), tried: &tried };
+        let choice =
+            Choice { from: LinkId(0), named: None, group: Some(&group), tried: &tried, posts: &[] };
         let mut first = 0;
         for _ in 0..10_000 {
             first += u32::from(reach(&board, &mut rng, &choice).expect("up").0 == LinkId(1));

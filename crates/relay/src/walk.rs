@@ -1,12 +1,12 @@
 //! The walk: the only place that knows the order of the rooms. Forward only.
 
 use procedure::{
-    Code, Decision, Finish, Malformed, Procedure, Provenance, Record, Refusal, Verdict,
+    Code, Decision, Finish, LinkId, Malformed, Procedure, Provenance, Record, Refusal, Verdict,
 };
 
 use crate::core::Core;
 use crate::dialogues::{Dialogue, Dialogues, Ticket};
-use crate::reach::{Choice, Tried, reach};
+use crate::reach::{Choice, SENDS_MAX, Tried, reach};
 use crate::stack::{Arrival, Exchange, Onward, Stack};
 
 /// One whole frame of traffic, from view to record.
@@ -80,14 +80,15 @@ fn forward<S: Stack>(stack: &S, core: &mut Core, ticket: Ticket, view: &S::View<
     let asker = dialogue.record.from;
     let resent = dialogue.tried.count() > 0;
     let onward = Onward::Request { label, asker, resent, hide_origin: dialogue.hide_origin };
-    let group = dialogue.group.and_then(|group| core.rules.group(group));
-    let choice = Choice { from: asker, named: dialogue.named, group, tried: &dialogue.tried };
-    let sent = reach(&core.board, &mut core.rng, &choice).and_then(|(link, generation)| {
-        let write = |out: &mut Vec<u8>| stack.rewrite(view, &onward, out);
-        core.send(link, generation, write).ok_or(Refusal::Unroutable)?;
-        Ok((link, generation))
+    // A link may die between the choice and the sending: then the choice is made again.
+    let sent = (0..SENDS_MAX).find_map(|_| match choose(core, ticket) {
+        Ok((link, generation)) => {
+            let write = |out: &mut Vec<u8>| stack.rewrite(view, &onward, out);
+            core.send(link, generation, write).map(|_| Ok((link, generation)))
+        }
+        Err(refusal) => Some(Err(refusal)),
     });
-    match sent {
+    match sent.unwrap_or(Err(Refusal::Unroutable)) {
         Ok(sent) => core.set_sent(ticket, Some(sent)),
         Err(refusal) => {
             let Some(closed) = core.close(ticket) else { return };
@@ -100,6 +101,15 @@ fn forward<S: Stack>(stack: &S, core: &mut Core, ticket: Ticket, view: &S::View<
             core.dialogues.recycle(ticket, request);
         }
     }
+}
+
+/// **reach**, for an open exchange.
+fn choose(core: &mut Core, ticket: Ticket) -> Result<(LinkId, u32), Refusal> {
+    let dialogue = core.dialogues.get_mut(ticket).filter(|_| !core.stopping);
+    let Some(dialogue) = dialogue else { return Err(Refusal::Unroutable) };
+    let group = dialogue.group.and_then(|group| core.rules.group(group));
+    let (from, named, tried) = (dialogue.record.from, dialogue.named, &dialogue.tried);
+    reach(&core.board, &mut core.rng, &Choice { from, named, group, tried, posts: &core.posts })
 }
 
 /// **answer**, by ourselves.
@@ -175,13 +185,13 @@ pub(crate) fn expire<S: Stack>(stack: &S, core: &mut Core, ticket: Ticket) {
     core.dialogues.recycle(ticket, request);
 }
 
-/// The link that an exchange waits on has died: the next one, or an answer.
+/// The link that an exchange waits on has died, or all are about to end: the next one, or an answer.
 //= RFC 6733 §5.5.4
 pub(crate) fn reroute<S: Stack>(stack: &S, core: &mut Core, ticket: Ticket) {
     let Some(dialogue) = core.dialogues.get_mut(ticket) else { return };
     let request = std::mem::take(&mut dialogue.request);
     if let Some((link, _)) = dialogue.sent {
-        core.count(link, |counters| &counters.failovers, 1);
+        core.count(link, |counters| &counters.failovers, u64::from(!core.stopping));
         core.set_sent(ticket, None);
     }
     if let Ok(view) = stack.view(&request) {

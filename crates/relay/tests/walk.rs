@@ -3,7 +3,7 @@
 
 mod toy;
 
-use procedure::{Code, Finish, LinkId, Provenance};
+use procedure::{Code, Finish, LinkId, Provenance, WorkerId};
 use toy::{Harness, frame, label};
 
 /// Link 0 asks; 1 and 2 are home, 1 first.
@@ -165,4 +165,60 @@ fn a_peer_that_does_not_read_is_held_back_then_dropped() {
     }
     assert!(!up(), "dropped after {asked} unread answers");
     assert!(asked as usize * toy::OCTETS > 16 << 20);
+}
+
+/// A link comes back before the news of its end has reached the worker that sent over it.
+#[test]
+fn what_was_sent_over_the_new_connection_stays_when_the_news_of_the_old_one_comes() {
+    let mut harness = harness(2);
+    harness.receive(0, &frame(b'?', b'r', 77, 5));
+    assert_eq!(harness.sent(1).len(), 1);
+    harness.held = Some(WorkerId(0));
+    harness.kill(1);
+    harness.open(1);
+    harness.receive(0, &frame(b'?', b'r', 78, 6));
+    let onward = harness.sent(1);
+    assert_eq!(onward[0][..2], *b"?r");
+    harness.release();
+    let moved = harness.sent(2);
+    assert_eq!((moved.len(), &moved[0][..2], &moved[0][6..]), (1, &b"?T"[..], &[0, 0, 0, 5][..]));
+    harness.receive(1, &frame(b'!', b'k', label(&onward[0]), 6));
+    harness.receive(2, &frame(b'!', b'k', label(&moved[0]), 5));
+    assert_eq!(harness.sent(0), [frame(b'!', b'k', 78, 6), frame(b'!', b'k', 77, 5)]);
+    assert!(harness.records.iter().all(|record| record.finish == Finish::Answered));
+    assert!(harness.gateways.iter().all(relay::Gateway::is_drained));
+}
+
+/// The link dies while the request lies in the post, and is up again when the post arrives.
+#[test]
+fn a_request_in_the_post_of_a_dead_link_goes_to_the_next_and_nowhere_else() {
+    let mut harness = harness(2);
+    harness.held = Some(WorkerId(1));
+    harness.receive(0, &frame(b'?', b'r', 77, 5));
+    let waiting = |harness: &Harness| harness.board.status(LinkId(1)).unwrap().waiting_octets;
+    assert_eq!(waiting(&harness), 10, "what lies in the post counts as waiting");
+    harness.kill(1);
+    harness.open(1);
+    let moved = harness.sent(2);
+    assert_eq!(moved[0][..2], *b"?T");
+    harness.release();
+    assert!(harness.sent(1).is_empty());
+    assert_eq!(waiting(&harness), 0);
+    harness.receive(2, &frame(b'!', b'k', label(&moved[0]), 5));
+    assert_eq!(harness.sent(0), [frame(b'!', b'k', 77, 5)]);
+}
+
+#[test]
+fn stopping_answers_what_is_open_before_it_parts() {
+    for workers in [1, 2] {
+        let mut harness = harness(workers);
+        harness.receive(0, &frame(b'?', b'r', 77, 5));
+        assert_eq!(harness.sent(1).len(), 1);
+        let (now, conn) = (harness.now, harness.conns[0].unwrap());
+        harness.gateways[0].stop(now);
+        assert_eq!(harness.gateways[0].outbox(conn), frame(b'!', b'u', 77, 5));
+        assert!(harness.gateways[0].is_drained());
+        assert_eq!(harness.gateways[0].records().len(), 1);
+        assert!(harness.sent(2).is_empty(), "nothing goes to the next link");
+    }
 }

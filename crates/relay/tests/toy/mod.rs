@@ -190,6 +190,8 @@ pub(crate) struct Harness {
     pub(crate) board: Arc<Board>,
     pub(crate) conns: Vec<Option<ConnId>>,
     pub(crate) records: Vec<Record>,
+    /// Posts to this worker lie where they are until it is `None` again.
+    pub(crate) held: Option<WorkerId>,
 }
 
 impl Harness {
@@ -214,7 +216,7 @@ impl Harness {
         };
         let gateways = (0..workers).map(gateway).collect();
         let conns = vec![None; links as usize];
-        Self { now: Time::default(), gateways, board, conns, records: Vec::new() }
+        Self { now: Time::default(), gateways, board, conns, records: Vec::new(), held: None }
     }
 
     pub(crate) fn owner(&mut self, link: u32) -> &mut Gateway {
@@ -260,6 +262,20 @@ impl Harness {
         self.settle();
     }
 
+    /// Carries what was held.
+    pub(crate) fn release(&mut self) {
+        let Some(to) = self.held.take() else { return };
+        for index in 0..self.gateways.len() {
+            self.carry(index, to);
+        }
+        self.settle();
+    }
+
+    fn carry(&mut self, from: usize, to: WorkerId) {
+        let post = self.gateways[from].take_post(to, Post::default());
+        self.gateways[usize::from(to.0)].posted(self.now, &post);
+    }
+
     fn settle(&mut self) {
         let mut moved = true;
         while std::mem::take(&mut moved) {
@@ -267,10 +283,8 @@ impl Harness {
                 while let Some(output) = self.gateways[index].poll() {
                     moved = true;
                     match output {
-                        Output::Post(to) => {
-                            let post = self.gateways[index].take_post(to, Post::default());
-                            self.gateways[usize::from(to.0)].posted(self.now, &post);
-                        }
+                        Output::Post(to) if self.held == Some(to) => {}
+                        Output::Post(to) => self.carry(index, to),
                         Output::Close(conn) => self.gateways[index].closed(self.now, conn),
                         Output::Connect(_) | Output::Write(_) | Output::Note { .. } => {}
                     }
