@@ -73,6 +73,12 @@ impl Admission for Doorkeeper {
         let length = match frame_octets(first, limit) {
             Ok(Some(length)) => length,
             Ok(None) => return Hello::Incomplete,
+            //= RFC 6733 §7.1.5
+            // Another version, or a length that cannot be: a CER is told so all the same.
+            Err(malformed) if capabilities::is_request(first) => {
+                let reply = capabilities::refuse(&self.shared, first, &malformed);
+                return Hello::Refused { reply, why: malformed.why };
+            }
             Err(malformed) => return silent(malformed.why),
         };
         if first.len() >= 8 && !capabilities::is_request(first) {

@@ -78,6 +78,19 @@ fn sixty_four_names_are_too_many() {
     assert_eq!(code_of(&hello), (Code::Base(5009), false));
 }
 
+//= RFC 6733 §7.1.5
+#[test]
+fn a_cer_of_another_version_or_of_no_length_is_answered() {
+    let door = Diameter::new(guarded()).admission();
+    let cer = samples::cer("mme1.visited.lab", "visited.lab");
+    for (at, value, code) in [(0, 2, 5011), (3, 0xff, 5015), (1, 1, 5015)] {
+        let mut wrong = cer.clone();
+        wrong[at] = value;
+        let hello = door.hello(&wrong, &caller("10.0.0.1", None));
+        assert_eq!(code_of(&hello), (Code::Base(code), false), "octet {at}");
+    }
+}
+
 #[test]
 fn what_is_no_cer_gets_no_word() {
     let door = Diameter::new(guarded()).admission();
