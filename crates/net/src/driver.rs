@@ -41,6 +41,7 @@ use tokio::runtime::{Builder, LocalRuntime};
 use tokio::sync::{Notify, mpsc};
 
 use crate::conn::{Conn, Fate};
+use crate::notes::Notes;
 use crate::transport::Stream;
 use crate::turn::{Outlet, Turn};
 use crate::{Clock, PeerTransport, Sink};
@@ -121,6 +122,7 @@ pub(crate) struct Worker {
     peers: HashMap<LinkId, Rc<PeerTransport>>,
     /// Attempts to connect that are under way.
     dialling: usize,
+    notes: Notes,
     pub(crate) phase: Phase,
     pub(crate) progress: Arc<Progress>,
     pub(crate) sink: Sink,
@@ -157,6 +159,7 @@ async fn live(plan: Plan) {
             outlets: posts_out.into_iter().map(Outlet::new).collect(),
             peers: peers.into_iter().map(|peer| (peer.link, Rc::new(peer))).collect(),
             dialling: 0,
+            notes: Notes::default(),
             phase: Phase::Running,
             progress,
             sink,
@@ -261,11 +264,7 @@ impl Worker {
     pub(crate) fn adopt(&mut self, link: LinkId, side: Side, stream: Stream, first: Vec<u8>) {
         let now = self.now();
         let Some(id) = self.gateway.opened(now, link, side) else {
-            tracing::warn!(
-                link = link.0,
-                ?side,
-                "the link has too many connections; one is closed"
-            );
+            self.note(link, "the link has too many connections; one is closed", 0);
             if side == Side::Initiator {
                 self.gateway.failed(now, link);
             }
@@ -353,9 +352,13 @@ impl Worker {
         });
     }
 
-    fn note(&self, link: LinkId, what: &'static str, code: u32) {
+    /// Writes a line about a link, unless there were too many.
+    fn note(&mut self, link: LinkId, what: &'static str, code: u32) {
+        let now = self.now();
+        let Some(left_out) = self.notes.admit(now, link) else { return };
         let name = self.name(link);
-        tracing::info!(link = link.0, name = name.as_deref(), code, "{what}");
+        let left_out = (left_out > 0).then_some(left_out);
+        tracing::info!(link = link.0, name = name.as_deref(), code, left_out, "{what}");
     }
 
     fn name(&self, link: LinkId) -> Option<Arc<str>> {

@@ -17,6 +17,7 @@ mod counters;
 mod dial;
 pub mod door;
 mod driver;
+mod notes;
 mod running;
 mod tls;
 mod transport;

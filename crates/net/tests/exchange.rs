@@ -207,7 +207,8 @@ fn flood_unread(echo: fn(Peer) -> usize) {
     println!("deaf wrote {octets} octets; slowest other {slowest:?}; memory +{grown} KiB");
     assert!(slowest < Duration::from_secs(1), "{slowest:?}");
     assert!(octets < 64 << 20, "stopped reading it: {octets}");
-    assert!(grown < 96 << 10, "{grown} KiB more");
+    // What 65,536 open exchanges take, with the peers' own buffers, all in one debug process.
+    assert!(grown < 160 << 10, "{grown} KiB more");
     asker.send(&frame(b'?', 1, 9, 9, b"well"));
     assert_eq!(asker.frame().unwrap()[HEAD..], *b"well");
     drop(deaf);

@@ -17,6 +17,8 @@ pub const LINK_DIALOGUES_MAX: u32 = 1 << 16;
 pub const HELD_OCTETS_MAX: usize = 256 << 20;
 /// A slot's buffer larger than this is given back when the exchange ends.
 const BUFFER_KEEP_OCTETS: usize = 4096;
+/// Octets of buffers that all free slots may keep together.
+const BUFFERS_KEEP_OCTETS_MAX: usize = 64 << 20;
 
 const SLOT_BITS: u32 = 18;
 const AGE_BITS: u32 = 8;
@@ -72,6 +74,7 @@ pub(crate) struct Dialogues {
     slots: Vec<Slot>,
     free: Vec<u32>,
     held_octets: usize,
+    kept_octets: usize,
     open_by_asker: Vec<u32>,
 }
 
@@ -88,7 +91,8 @@ impl Dialogue {
 impl Dialogues {
     pub(crate) fn new(worker: WorkerId, links: usize) -> Self {
         let open_by_asker = vec![0; links];
-        Self { worker, slots: Vec::new(), free: Vec::new(), held_octets: 0, open_by_asker }
+        let (slots, free) = (Vec::new(), Vec::new());
+        Self { worker, slots, free, held_octets: 0, kept_octets: 0, open_by_asker }
     }
 
     /// How many exchanges are open.
@@ -116,6 +120,7 @@ impl Dialogues {
         });
         let Some(entry) = self.slots.get_mut(slot as usize) else { return Ticket { slot, age: 0 } };
         let mut buffer = std::mem::take(&mut entry.buffer);
+        self.kept_octets -= buffer.capacity();
         buffer.clear();
         buffer.extend_from_slice(request);
         let dialogue = make(buffer);
@@ -145,8 +150,14 @@ impl Dialogues {
 
     /// Keeps a closed exchange's buffer for the next one in its slot.
     pub(crate) fn recycle(&mut self, ticket: Ticket, buffer: Vec<u8>) {
+        let octets = buffer.capacity();
+        let fits =
+            octets <= BUFFER_KEEP_OCTETS && self.kept_octets + octets <= BUFFERS_KEEP_OCTETS_MAX;
+        // The slot may be in use again by now: then it has a buffer.
         let slot = self.slots.get_mut(ticket.slot as usize);
-        if let Some(slot) = slot.filter(|_| buffer.capacity() <= BUFFER_KEEP_OCTETS) {
+        if let Some(slot) = slot.filter(|slot| fits && slot.dialogue.is_none()) {
+            self.kept_octets -= slot.buffer.capacity();
+            self.kept_octets += octets;
             slot.buffer = buffer;
         }
     }
