@@ -1,5 +1,5 @@
 //! Fuzz targets. As tests they run the seeds and a bounded number of random inputs; under
-//! `cargo bolero` or libFuzzer the same functions are guided by coverage (see README.md here).
+//! libFuzzer (`./guided`) the same functions are guided by coverage.
 #![allow(
     clippy::disallowed_methods,
     clippy::indexing_slicing,
