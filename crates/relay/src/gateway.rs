@@ -329,15 +329,16 @@ impl Gateway {
         };
         let mut fx = Effects { list: &mut self.effects, rng: &mut self.core.rng };
         let passage = port.machine.received(arrival.time, conn, frame, &mut fx);
+        // First what the machine wants: traffic may be what brings its own link up again.
+        if !self.effects.is_empty() {
+            self.carry_out(arrival.link);
+        }
         match passage {
             Passage::Traffic => self.traffic(arrival.link, frame),
             Passage::Base => {}
             Passage::Premature => {
                 self.core.finish(walk::bare(&self.core, arrival, frame, Finish::Discarded));
             }
-        }
-        if !self.effects.is_empty() {
-            self.carry_out(arrival.link);
         }
     }
 

@@ -222,3 +222,16 @@ fn stopping_answers_what_is_open_before_it_parts() {
         assert!(harness.sent(2).is_empty(), "nothing goes to the next link");
     }
 }
+
+/// A request that ends the doubts about its own link is answered like any other.
+#[test]
+fn the_request_that_brings_its_link_back_is_answered() {
+    let mut harness = harness(1);
+    harness.receive(0, &frame(b'?', b'p', 0, 0));
+    assert!(!harness.board.status(LinkId(0)).unwrap().up);
+    harness.receive(0, &frame(b'?', b'r', 77, 5));
+    let onward = harness.sent(1);
+    harness.receive(1, &frame(b'!', b'k', label(&onward[0]), 5));
+    assert_eq!(harness.sent(0), [frame(b'!', b'k', 77, 5)]);
+    assert_eq!(harness.records[0].finish, Finish::Answered);
+}

@@ -114,10 +114,11 @@ fn malformed(field: &'static str) -> Malformed {
     Malformed { layer: Layer::Diameter, field, offset: 0, why: "not of this toy", code: 0 }
 }
 
-/// Up as soon as it is connected.
+/// Up as soon as it is connected; down after a frame `p`, and up again with the next one.
 #[derive(Default)]
 struct ToyLink {
     conn: Option<ConnId>,
+    is_paused: bool,
 }
 
 impl Link for ToyLink {
@@ -130,7 +131,15 @@ impl Link for ToyLink {
 
     fn failed(&mut self, _: Time, _: &mut Effects<'_>) {}
 
-    fn received(&mut self, _: Time, _: ConnId, _: &[u8], _: &mut Effects<'_>) -> Passage {
+    fn received(&mut self, _: Time, conn: ConnId, frame: &[u8], fx: &mut Effects<'_>) -> Passage {
+        if frame[1] == b'p' {
+            self.is_paused = true;
+            fx.list.push(Effect::Down);
+            return Passage::Base;
+        }
+        if std::mem::take(&mut self.is_paused) {
+            fx.list.push(Effect::Up { conn });
+        }
         Passage::Traffic
     }
 
