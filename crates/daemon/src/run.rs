@@ -1,6 +1,6 @@
 //! `ipxd run`: the daemon, from the configuration to SIGTERM.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,6 +9,9 @@ use std::time::Duration;
 use config::{Loaded, LogFormat};
 use serde::{Deserialize, Serialize};
 use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::assemble::{self, Assembled, assemble};
 use crate::{admin, reload};
@@ -56,7 +59,7 @@ pub(crate) fn run(arguments: &Run) -> ExitCode {
     let loaded = match config::load(arguments.config.as_deref(), &stacks::vocabulary()) {
         Ok(loaded) => overridden(loaded, arguments),
         Err(mistakes) => {
-            eprint!("{}", mistakes.fancy(std::io::IsTerminal::is_terminal(&std::io::stderr())));
+            eprint!("{}", mistakes.fancy(std::io::stderr().is_terminal()));
             return ExitCode::from(2);
         }
     };
@@ -90,17 +93,18 @@ fn overridden(mut loaded: Loaded, arguments: &Run) -> Loaded {
     loaded
 }
 
+/// Logs go to stderr. `IPXD_LOG` (`debug`, or `info,net=trace`) overrides the configured level.
 fn start_log(loaded: &Loaded) {
     let log = loaded.gateway.log;
-    let filter = tracing_subscriber::EnvFilter::builder()
-        .with_env_var("IPXD_LOG")
-        .try_from_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(log.level.name()));
-    let log_to = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let log_to = log_to.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
+    let wanted = std::env::var("IPXD_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
+    let filter = wanted.or_else(|| log.level.name().parse().ok()).unwrap_or_default();
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    let registry = tracing_subscriber::registry().with(filter);
     match log.format {
-        LogFormat::Human => log_to.with_target(false).init(),
-        LogFormat::Json => log_to.json().init(),
+        LogFormat::Human => registry.with(lines.with_target(false)).init(),
+        LogFormat::Json => registry.with(lines.json()).init(),
     }
 }
 

@@ -242,17 +242,17 @@ impl Core {
     }
 
     /// Takes an exchange out of the table with all that hangs on it.
-    pub(crate) fn close(&mut self, ticket: Ticket) -> Option<Dialogue> {
+    pub(crate) fn close(&mut self, ticket: Ticket) -> Option<Box<Dialogue>> {
         self.set_sent(ticket, None);
         self.swap_timer(ticket, None);
         self.dialogues.close(ticket)
     }
 
     /// The last room of the walk: the exchange is over.
-    pub(crate) fn finish(&mut self, mut record: Record) {
+    pub(crate) fn finish(&mut self, record: &mut Record) {
         record.closed = self.now;
-        self.rules.learn(&record);
-        self.records.push(record);
+        self.rules.learn(record);
+        self.records.push(*record);
     }
 
     pub(crate) fn count(&self, link: LinkId, counter: impl Fn(&Counters) -> &AtomicU64, by: u64) {

@@ -62,9 +62,10 @@ pub(crate) struct Dialogue {
 #[derive(Debug)]
 struct Slot {
     age: u8,
-    dialogue: Option<Dialogue>,
-    /// The buffer of the last request, for the next one.
-    buffer: Vec<u8>,
+    /// Boxed, so that opening and closing move a pointer.
+    dialogue: Option<Box<Dialogue>>,
+    /// The last dialogue's memory, for the next one.
+    spare: Option<Box<Dialogue>>,
 }
 
 /// The slab.
@@ -115,25 +116,30 @@ impl Dialogues {
         make: impl FnOnce(Vec<u8>) -> Dialogue,
     ) -> Ticket {
         let slot = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Slot { age: 0, dialogue: None, buffer: Vec::new() });
+            self.slots.push(Slot { age: 0, dialogue: None, spare: None });
             u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
         });
         let Some(entry) = self.slots.get_mut(slot as usize) else { return Ticket { slot, age: 0 } };
-        let mut buffer = std::mem::take(&mut entry.buffer);
-        self.kept_octets -= buffer.capacity();
-        buffer.clear();
-        buffer.extend_from_slice(request);
-        let dialogue = make(buffer);
+        let dialogue = entry.dialogue.insert(match entry.spare.take() {
+            Some(mut spare) => {
+                self.kept_octets -= kept_octets(&spare);
+                let mut buffer = std::mem::take(&mut spare.request);
+                buffer.clear();
+                buffer.extend_from_slice(request);
+                *spare = make(buffer);
+                spare
+            }
+            None => Box::new(make(request.to_vec())),
+        });
         self.held_octets += dialogue.record.request_octets as usize;
         if let Some(open) = self.open_by_asker.get_mut(dialogue.record.from.0 as usize) {
             *open += 1;
         }
-        entry.dialogue = Some(dialogue);
         Ticket { slot, age: entry.age }
     }
 
-    /// Ends an exchange and hands it out; [`Self::recycle`] takes its buffer back.
-    pub(crate) fn close(&mut self, ticket: Ticket) -> Option<Dialogue> {
+    /// Ends an exchange and hands it out; [`Self::recycle`] takes its memory back.
+    pub(crate) fn close(&mut self, ticket: Ticket) -> Option<Box<Dialogue>> {
         let slot = self.slots.get_mut(ticket.slot as usize)?;
         if slot.age != ticket.age {
             return None;
@@ -148,23 +154,23 @@ impl Dialogues {
         Some(dialogue)
     }
 
-    /// Keeps a closed exchange's buffer for the next one in its slot.
-    pub(crate) fn recycle(&mut self, ticket: Ticket, buffer: Vec<u8>) {
-        let octets = buffer.capacity();
-        let fits =
-            octets <= BUFFER_KEEP_OCTETS && self.kept_octets + octets <= BUFFERS_KEEP_OCTETS_MAX;
-        // The slot may be in use again by now: then it has a buffer.
+    /// Keeps a closed exchange's memory for the next one in its slot.
+    pub(crate) fn recycle(&mut self, ticket: Ticket, mut closed: Box<Dialogue>) {
+        if closed.request.capacity() > BUFFER_KEEP_OCTETS {
+            closed.request = Vec::new();
+        }
+        let octets = kept_octets(&closed);
+        let fits = self.kept_octets + octets <= BUFFERS_KEEP_OCTETS_MAX;
         let slot = self.slots.get_mut(ticket.slot as usize);
-        if let Some(slot) = slot.filter(|slot| fits && slot.dialogue.is_none()) {
-            self.kept_octets -= slot.buffer.capacity();
+        if let Some(slot) = slot.filter(|slot| fits && slot.spare.is_none()) {
             self.kept_octets += octets;
-            slot.buffer = buffer;
+            slot.spare = Some(closed);
         }
     }
 
     pub(crate) fn get_mut(&mut self, ticket: Ticket) -> Option<&mut Dialogue> {
         let slot = self.slots.get_mut(ticket.slot as usize)?;
-        if slot.age == ticket.age { slot.dialogue.as_mut() } else { None }
+        if slot.age == ticket.age { slot.dialogue.as_deref_mut() } else { None }
     }
 
     /// Our own number for an exchange.
@@ -190,10 +196,15 @@ impl Dialogues {
         let slots = self.slots.iter().enumerate();
         slots
             .filter_map(|(index, slot)| {
-                let dialogue = slot.dialogue.as_ref().filter(|dialogue| is_meant(dialogue))?;
+                let dialogue = slot.dialogue.as_deref().filter(|dialogue| is_meant(dialogue))?;
                 let ticket = Ticket { slot: u32::try_from(index).ok()?, age: slot.age };
                 Some((ticket, dialogue.record.stack))
             })
             .collect()
     }
+}
+
+/// What a free slot's memory takes.
+fn kept_octets(spare: &Dialogue) -> usize {
+    size_of::<Dialogue>() + spare.request.capacity()
 }

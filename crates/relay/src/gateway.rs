@@ -184,7 +184,8 @@ impl Gateway {
                     let arrival = Arrival { link, time: now, stack };
                     let finish = Finish::Malformed(malformed);
                     self.core.count(link, |counters| &counters.malformed_in, 1);
-                    self.core.finish(walk::bare(&self.core, &arrival, rest, finish));
+                    let mut record = walk::bare(&self.core, &arrival, rest, finish);
+                    self.core.finish(&mut record);
                     self.lose(now, conn, link, malformed.why);
                     consumed = bytes.len();
                 }
@@ -337,7 +338,8 @@ impl Gateway {
             Passage::Traffic => self.traffic(arrival.link, frame),
             Passage::Base => {}
             Passage::Premature => {
-                self.core.finish(walk::bare(&self.core, arrival, frame, Finish::Discarded));
+                let mut record = walk::bare(&self.core, arrival, frame, Finish::Discarded);
+                self.core.finish(&mut record);
             }
         }
     }

@@ -25,13 +25,14 @@ pub(crate) fn walk<S: Stack>(stack: &S, core: &mut Core, arrival: &Arrival, fram
             match decision.verdict {
                 Verdict::Refuse(refusal) => {
                     record.provenance = provenance(&procedure, &decision, refusal);
-                    refuse(stack, core, &view, refusal, record, generation);
+                    refuse(stack, core, &view, refusal, &mut record, generation);
                 }
-                Verdict::Discard => core.finish(record),
+                Verdict::Discard => core.finish(&mut record),
                 Verdict::Forward { group } | Verdict::Delay { group, .. } => {
                     if !core.dialogues.has_room(arrival.link) || core.draining {
                         record.provenance = Provenance::Limit;
-                        return refuse(stack, core, &view, Refusal::Congestion, record, generation);
+                        let refusal = Refusal::Congestion;
+                        return refuse(stack, core, &view, refusal, &mut record, generation);
                     }
                     let ticket = core.dialogues.open(frame, |request| Dialogue {
                         request,
@@ -91,14 +92,14 @@ fn forward<S: Stack>(stack: &S, core: &mut Core, ticket: Ticket, view: &S::View<
     match sent.unwrap_or(Err(Refusal::Unroutable)) {
         Ok(sent) => core.set_sent(ticket, Some(sent)),
         Err(refusal) => {
-            let Some(closed) = core.close(ticket) else { return };
-            let Dialogue { mut record, request, asker_generation, .. } = closed;
-            record.provenance = match refusal {
+            let Some(mut closed) = core.close(ticket) else { return };
+            closed.record.provenance = match refusal {
                 Refusal::Congestion => Provenance::Limit,
                 _ => Provenance::Unroutable,
             };
-            refuse(stack, core, view, refusal, record, asker_generation);
-            core.dialogues.recycle(ticket, request);
+            let generation = closed.asker_generation;
+            refuse(stack, core, view, refusal, &mut closed.record, generation);
+            core.dialogues.recycle(ticket, closed);
         }
     }
 }
@@ -118,7 +119,7 @@ fn refuse<S: Stack>(
     core: &mut Core,
     view: &S::View<'_>,
     refusal: Refusal,
-    mut record: Record,
+    record: &mut Record,
     generation: u32,
 ) {
     if record.finish != Finish::Expired {
@@ -151,17 +152,21 @@ fn close<S: Stack>(
         dialogue.check == check && dialogue.sent.is_some_and(|(link, _)| link == arrival.link)
     });
     let closed = if expected && owner == core.worker { core.close(ticket) } else { None };
-    let Some(dialogue) = closed else { return stray(stack, core, arrival, view, frame) };
-    let Dialogue { mut record, asker_label, asker_generation, request, .. } = dialogue;
+    let Some(mut closed) = closed else { return stray(stack, core, arrival, view, frame) };
+    let Dialogue { record, asker_label, asker_generation, .. } = &mut *closed;
     (record.code, record.success) = stack.outcome(view);
     record.finish = Finish::Answered;
     record.provenance = if record.success { Provenance::None } else { Provenance::Relayed };
-    let onward = Onward::Answer { label: asker_label };
-    let octets = core.send(record.from, asker_generation, |out| stack.rewrite(view, &onward, out));
-    core.dialogues.recycle(ticket, request);
-    let Some(octets) = octets else { return undelivered(core, record) };
-    record.answer_octets = octets_u32(octets);
-    core.finish(record);
+    let onward = Onward::Answer { label: *asker_label };
+    let write = |out: &mut Vec<u8>| stack.rewrite(view, &onward, out);
+    match core.send(record.from, *asker_generation, write) {
+        Some(octets) => {
+            record.answer_octets = octets_u32(octets);
+            core.finish(record);
+        }
+        None => undelivered(core, record),
+    }
+    core.dialogues.recycle(ticket, closed);
 }
 
 /// An exchange's wait is over: it is sent now if it was only waiting for that, else it is answered
@@ -175,14 +180,14 @@ pub(crate) fn expire<S: Stack>(stack: &S, core: &mut Core, ticket: Ticket) {
         return reroute(stack, core, ticket);
     };
     core.count(over, |counters| &counters.expiries, 1);
-    let Some(closed) = core.close(ticket) else { return };
-    let Dialogue { mut record, request, asker_generation, .. } = closed;
+    let Some(mut closed) = core.close(ticket) else { return };
+    let Dialogue { record, request, asker_generation, .. } = &mut *closed;
     record.finish = Finish::Expired;
     record.provenance = Provenance::Expired;
-    if let Ok(view) = stack.view(&request) {
-        refuse(stack, core, &view, Refusal::Unroutable, record, asker_generation);
+    if let Ok(view) = stack.view(request) {
+        refuse(stack, core, &view, Refusal::Unroutable, record, *asker_generation);
     }
-    core.dialogues.recycle(ticket, request);
+    core.dialogues.recycle(ticket, closed);
 }
 
 /// The link that an exchange waits on has died, or all are about to end: the next one, or an answer.
@@ -197,9 +202,8 @@ pub(crate) fn reroute<S: Stack>(stack: &S, core: &mut Core, ticket: Ticket) {
     if let Ok(view) = stack.view(&request) {
         forward(stack, core, ticket, &view);
     }
-    match core.dialogues.get_mut(ticket) {
-        Some(dialogue) => dialogue.request = request,
-        None => core.dialogues.recycle(ticket, request),
+    if let Some(dialogue) = core.dialogues.get_mut(ticket) {
+        dialogue.request = request;
     }
 }
 
@@ -218,7 +222,7 @@ fn complain<S: Stack>(
         let octets = core.send(arrival.link, generation, write);
         record.answer_octets = octets_u32(octets.unwrap_or_default());
     }
-    core.finish(record);
+    core.finish(&mut record);
 }
 
 /// An answer nobody waits for: counted and recorded, never forwarded.
@@ -232,11 +236,11 @@ fn stray<S: Stack>(
     core.count(arrival.link, |counters| &counters.strays_in, 1);
     let mut record = bare(core, arrival, frame, Finish::Stray);
     (record.code, record.success) = stack.outcome(view);
-    core.finish(record);
+    core.finish(&mut record);
 }
 
 /// The asker is no longer there to be told.
-fn undelivered(core: &mut Core, mut record: Record) {
+fn undelivered(core: &mut Core, record: &mut Record) {
     core.count(record.from, |counters| &counters.undelivered, 1);
     record.finish = Finish::Discarded;
     core.finish(record);
