@@ -14,7 +14,7 @@ pub struct Gateway {
     pub origin_realm: String,
     /// What it calls itself in capabilities exchanges.
     pub product_name: String,
-    /// How many workers; as many as there are processors where left open.
+    /// How many workers; one for each four processors where left open.
     pub workers: Option<usize>,
     /// Most subscribers that steering remembers.
     pub subscribers_max: usize,

@@ -237,7 +237,7 @@ fn journal(section: &Section<'_>, dir: &Path) -> JournalSettings {
         directory: section.text("directory").map(|path| dir.join(path.value)),
         rotate_octets: section.number("rotate_octets", 4096..=1 << 40).unwrap_or(64 << 20),
         keep_files: size(section.number("keep_files", 1..=100_000), 16),
-        queue_records: size(section.number("queue_records", 64..=1 << 24), 1 << 16),
+        queue_records: size(section.number("queue_records", 64..=1 << 24), 1 << 18),
         pseudonym_key: pseudonym_key(section, dir),
         clear_identities: section.flag("clear_identities").unwrap_or(false),
     };

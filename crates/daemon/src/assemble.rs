@@ -83,9 +83,12 @@ pub(crate) fn assemble(loaded: &Loaded, seed: u64) -> Result<Assembled, Trouble>
     Ok(Assembled { running, journal, admin: Arc::new(admin), reloader })
 }
 
+/// As many workers as configured, else one for each four processors: one carries hundreds of
+/// thousands of exchanges a second, and each hand-over between two wakes a thread.
 fn workers(settings: &Settings) -> u8 {
-    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    u8::try_from(settings.workers.unwrap_or_else(cores).clamp(1, 64)).unwrap_or(1)
+    let processors = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let count = settings.workers.unwrap_or_else(|| processors().div_ceil(4));
+    u8::try_from(count.clamp(1, 64)).unwrap_or(1)
 }
 
 fn shown(peer: &config::Peer) -> Peer {

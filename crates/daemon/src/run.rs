@@ -34,7 +34,7 @@ pub(crate) struct Run {
     /// Write records to this folder instead of where the configuration says.
     #[arg(long, value_name = "DIR")]
     records: Option<PathBuf>,
-    /// Worker threads; one a processor unless given.
+    /// Worker threads; one for each four processors unless given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
     workers: Option<u8>,
     /// Print the `ready` line as JSON.

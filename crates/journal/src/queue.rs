@@ -10,7 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 
 /// Default limit of records that wait for the journal's thread; past it they are dropped and
 /// counted.
-pub const QUEUE_RECORDS: usize = 65_536;
+pub const QUEUE_RECORDS: usize = 262_144;
 
 /// The thread is woken before its tick when this part of the queue is full.
 const WAKE_FRACTION: usize = 4;

@@ -48,9 +48,9 @@ fn bare(finish: Finish, symbols: &Symbols) -> Record {
     }
 }
 
-fn pseudonym() -> String {
-    let hash = blake3::keyed_hash(&KEY, IMSI.as_bytes()).to_hex();
-    hash[..32].to_owned()
+/// `openssl enc -aes-256-ecb -nopad` of the digits as nibbles, their number, and "ipx imsi".
+fn pseudonym() -> &'static str {
+    "bcad01d627f084265238e71ee3e84e0b"
 }
 
 /// The fields that every line has, with those of an S6a registration.
@@ -193,7 +193,7 @@ fn lines_read_back() {
     );
     assert_eq!(refused.because[0].refusal.as_deref(), Some("roaming-not-allowed"));
     assert_eq!((refused.attempt, refused.imsi.as_deref()), (2, Some(IMSI)));
-    assert_eq!(refused.subscriber, Some(pseudonym()));
+    assert_eq!(refused.subscriber.as_deref(), Some(pseudonym()));
     assert_eq!(lines.iter().filter(|line| line.is_ok()).count(), records.len());
     assert!(lines[7].as_ref().is_err_and(|error| error.to_string().starts_with("line 8: ")));
     assert!(Lines::new(again.as_bytes()).all(|line| line.is_err()), "another version is refused");
@@ -211,7 +211,7 @@ fn no_identity_in_clear_unless_asked() {
         assert_eq!(holds(&out, IMSI), clear);
         // Nor the part behind the network, which would be enough.
         assert_eq!(holds(&out, &IMSI[5..]), clear);
-        assert!(holds(&out, &pseudonym()));
+        assert!(holds(&out, pseudonym()));
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::{Plmn, Symbol};
 
 /// Most reasons one decision carries; further ones are dropped, the verdict stands.
-pub const BECAUSE_MAX: usize = 8;
+pub const BECAUSE_MAX: usize = 6;
 
 /// What shall happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -77,6 +77,14 @@ impl Imsi {
         self.0
     }
 
+    /// The IMSI that [`Self::word`] gave; `None` for a word that it never gives.
+    #[must_use]
+    pub fn from_word(word: u64) -> Option<Self> {
+        let imsi = Self(word);
+        let again = Self::from_ascii(imsi.write(&mut [0; 15]));
+        again.filter(|again| again.0 == word)
+    }
+
     /// The digits as ASCII into `buffer`; the part that was written.
     #[must_use]
     pub fn write(self, buffer: &mut [u8; 15]) -> &[u8] {
@@ -254,6 +262,8 @@ mod tests {
         assert_eq!(imsi.prefix(5), 21407);
         assert!(imsi.starts_with("21407") && !imsi.starts_with("21408"));
         assert_eq!(format!("{imsi:?}"), "Imsi(21407…)");
+        assert_eq!(Imsi::from_word(imsi.word()), Some(imsi));
+        assert!(Imsi::from_word(imsi.word() ^ 0xd << 60).is_none() && Imsi::from_word(3).is_none());
         assert!("2140700000000012".parse::<Imsi>().is_err());
         assert!("21407x".parse::<Imsi>().is_err());
         assert!("".parse::<Imsi>().is_err());

@@ -93,26 +93,26 @@ pub(crate) fn reach(
         let same = rest.iter().take_while(|member| member.priority == first.priority).count();
         let (tier, lower) = rest.split_at(same);
         rest = lower;
-        let usable = |link| live(link).filter(|_| has_room(link));
-        let alive = |link| live(link).is_some();
-        let total: u64 = tier.iter().filter(|m| usable(m.link).is_some()).map(weight).sum();
-        let mut ticket = rng.below(total);
+        // One look at each member: the n-th usable one takes the place of those before it with the
+        // chance of its own weight among all so far, which is what a draw by weight gives.
+        let (mut total, mut chosen) = (0, None);
         for member in tier {
-            let Some(generation) = usable(member.link) else {
-                congested |= alive(member.link);
+            let Some(generation) = live(member.link) else { continue };
+            if !has_room(member.link) {
+                congested = true;
                 continue;
-            };
-            let Some(left) = ticket.checked_sub(weight(member)) else {
-                return Ok((member.link, generation));
-            };
-            ticket = left;
+            }
+            let weight = u64::from(member.weight.max(1));
+            total += weight;
+            if weight == total || rng.below(total) < weight {
+                chosen = Some((member.link, generation));
+            }
+        }
+        if let Some(chosen) = chosen {
+            return Ok(chosen);
         }
     }
     Err(if congested { Refusal::Congestion } else { Refusal::Unroutable })
-}
-
-fn weight(member: &procedure::Member) -> u64 {
-    u64::from(member.weight.max(1))
 }
 
 #[cfg(test)]

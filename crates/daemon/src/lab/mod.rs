@@ -56,7 +56,7 @@ pub(crate) struct Lab {
     /// Keep the records in this folder; otherwise they end with the lab.
     #[arg(long, value_name = "DIR")]
     records: Option<PathBuf>,
-    /// The gateway's worker threads; one a processor unless given.
+    /// The gateway's worker threads; one for each four processors unless given.
     #[arg(long, value_name = "N")]
     workers: Option<u8>,
 }
