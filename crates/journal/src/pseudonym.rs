@@ -3,7 +3,7 @@
 use std::fmt;
 
 use aes::Aes256;
-use aes::cipher::{BlockCipherDecrypt as _, BlockCipherEncrypt as _, KeyInit as _};
+use aes::cipher::{BlockDecrypt as _, BlockEncrypt as _, KeyInit as _};
 use procedure::Imsi;
 
 /// Octets of a pseudonym: one block of the cipher.

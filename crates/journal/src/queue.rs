@@ -12,8 +12,9 @@ use prometheus_client::metrics::gauge::Gauge;
 /// counted.
 pub const QUEUE_RECORDS: usize = 262_144;
 
-/// The thread is woken before its tick when this part of the queue is full.
-const WAKE_FRACTION: usize = 4;
+/// The thread is woken before its tick when so many records wait, or a quarter of what fits: few
+/// enough to be still in the processor's cache when they are read.
+const WAKE_RECORDS: usize = 1024;
 
 /// A worker's end of the queue.
 #[derive(Clone, Debug)]
@@ -99,7 +100,7 @@ impl Queue {
         let before = state.records;
         state.records += full.len();
         state.batches.push_back(full);
-        let mark = self.limit / WAKE_FRACTION;
+        let mark = wake_records(self.limit);
         let wake = before <= mark && state.records > mark;
         drop(state);
         if wake {
@@ -159,8 +160,12 @@ impl Queue {
     }
 }
 
+const fn wake_records(limit: usize) -> usize {
+    if limit / 4 < WAKE_RECORDS { limit / 4 } else { WAKE_RECORDS }
+}
+
 impl State {
     const fn is_urgent(&self, limit: usize) -> bool {
-        self.closed || self.asked > self.done || self.records > limit / WAKE_FRACTION
+        self.closed || self.asked > self.done || self.records > wake_records(limit)
     }
 }
