@@ -101,6 +101,11 @@ impl Dialogues {
         self.slots.len() - self.free.len()
     }
 
+    /// How many exchanges this asker has open.
+    pub(crate) fn open_by(&self, asker: LinkId) -> u32 {
+        self.open_by_asker.get(asker.0 as usize).copied().unwrap_or_default()
+    }
+
     /// Whether another exchange of this asker fits into every limit.
     pub(crate) fn has_room(&self, asker: LinkId) -> bool {
         let asked = self.open_by_asker.get(asker.0 as usize);

@@ -10,6 +10,10 @@ pub(crate) const SENDS_MAX: usize = 4;
 /// Octets that may wait on a link before others of its group are preferred to it.
 pub(crate) const LINK_HIGH_OCTETS: u32 = 1 << 20;
 
+/// An asker with at most so many exchanges open may still use a link on which twice as much waits:
+/// whoever floods a slow home is refused there before those who ask it little.
+pub(crate) const LIGHT_ASKER_MAX: u32 = 64;
+
 /// The links an exchange has been sent over.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Tried {
@@ -48,6 +52,8 @@ pub(crate) struct Choice<'a> {
     pub(crate) group: Option<&'a Group>,
     /// Links it has been sent over.
     pub(crate) tried: &'a Tried,
+    /// The asker has few exchanges open; see [`LIGHT_ASKER_MAX`].
+    pub(crate) light: bool,
     /// By worker: what is bound for its links and has not left yet. Link `i` is worker `i % n`'s.
     pub(crate) posts: &'a [Post],
 }
@@ -79,8 +85,9 @@ pub(crate) fn reach(
         let usable = link != choice.from && !choice.tried.contains(link);
         usable.then(|| board.up(link)).flatten()
     };
+    let room_octets = if choice.light { 2 * LINK_HIGH_OCTETS } else { LINK_HIGH_OCTETS };
     let has_room =
-        |link: LinkId| board.waiting_octets(link) < LINK_HIGH_OCTETS && !choice.is_cut_off(link);
+        |link: LinkId| board.waiting_octets(link) < room_octets && !choice.is_cut_off(link);
     let mut congested = false;
     if let Some((link, generation)) = choice.named.and_then(|link| Some((link, live(link)?))) {
         if has_room(link) {
@@ -136,6 +143,7 @@ mod tests {
             named: named.map(LinkId),
             group: Some(group),
             tried,
+            light: false,
             posts: &[],
         };
         reach(board, &mut Rng::new(1), &choice).map(|(link, _)| link.0)
@@ -170,6 +178,23 @@ mod tests {
     }
 
     #[test]
+    fn who_asks_little_passes_who_floods() {
+        let board = Board::new(2);
+        board.set_up(LinkId(1), true);
+        let (group, tried) = (group(&[(1, 1, 1)]), Tried::default());
+        let ask = |light| {
+            let group = Some(&group);
+            let choice =
+                Choice { from: LinkId(0), named: None, group, tried: &tried, light, posts: &[] };
+            reach(&board, &mut Rng::new(1), &choice).map(|(link, _)| link.0)
+        };
+        board.set_waiting_octets(LinkId(1), LINK_HIGH_OCTETS as usize);
+        assert_eq!((ask(false), ask(true)), (Err(Refusal::Congestion), Ok(1)));
+        board.set_waiting_octets(LinkId(1), 2 * LINK_HIGH_OCTETS as usize);
+        assert_eq!(ask(true), Err(Refusal::Congestion));
+    }
+
+    #[test]
     fn weights_are_shares() {
         let board = Board::new(3);
         board.set_up(LinkId(1), true);
@@ -177,8 +202,14 @@ mod tests {
         let group = group(&[(1, 1, 30), (2, 1, 10)]);
         let mut rng = Rng::new(42);
         let tried = Tried::default();
-        let choice =
-            Choice { from: LinkId(0), named: None, group: Some(&group), tried: &tried, posts: &[] };
+        let choice = Choice {
+            from: LinkId(0),
+            named: None,
+            group: Some(&group),
+            tried: &tried,
+            light: false,
+            posts: &[],
+        };
         let mut first = 0;
         for _ in 0..10_000 {
             first += u32::from(reach(&board, &mut rng, &choice).expect("up").0 == LinkId(1));

@@ -6,7 +6,7 @@ use procedure::{
 
 use crate::core::Core;
 use crate::dialogues::{Dialogue, Dialogues, Ticket};
-use crate::reach::{Choice, SENDS_MAX, Tried, reach};
+use crate::reach::{Choice, LIGHT_ASKER_MAX, SENDS_MAX, Tried, reach};
 use crate::stack::{Arrival, Exchange, Onward, Stack};
 
 /// One whole frame of traffic, from view to record.
@@ -109,8 +109,10 @@ fn choose(core: &mut Core, ticket: Ticket) -> Result<(LinkId, u32), Refusal> {
     let dialogue = core.dialogues.get_mut(ticket).filter(|_| !core.stopping);
     let Some(dialogue) = dialogue else { return Err(Refusal::Unroutable) };
     let group = dialogue.group.and_then(|group| core.rules.group(group));
-    let (from, named, tried) = (dialogue.record.from, dialogue.named, &dialogue.tried);
-    reach(&core.board, &mut core.rng, &Choice { from, named, group, tried, posts: &core.posts })
+    let (from, named, tried) = (dialogue.record.from, dialogue.named, dialogue.tried);
+    let light = core.dialogues.open_by(from) <= LIGHT_ASKER_MAX;
+    let (tried, posts) = (&tried, &core.posts);
+    reach(&core.board, &mut core.rng, &Choice { from, named, group, tried, light, posts })
 }
 
 /// **answer**, by ourselves.
