@@ -21,7 +21,11 @@ pub(crate) fn join(dir: &Path, path: &str) -> PathBuf {
 
 /// Reads one file.
 pub(crate) fn read(path: &Path) -> io::Result<String> {
-    std::fs::read_to_string(path)
+    String::from_utf8(std::fs::read(path)?).map_err(|wrong| {
+        let valid = wrong.as_bytes().iter().take(wrong.utf8_error().valid_up_to());
+        let line = valid.filter(|octet| **octet == b'\n').count() + 1;
+        io::Error::new(io::ErrorKind::InvalidData, format!("line {line} is not UTF-8"))
+    })
 }
 
 /// The policy files of a folder, `cases/` included, in a steady order; `gateway.toml` is none.

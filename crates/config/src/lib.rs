@@ -116,12 +116,24 @@ fn check(
         Ok(compiled) => list.extend(compiled.warnings().iter().cloned()),
         Err(mistakes) => list.extend(mistakes),
     }
+    if let (Some(gateway), true) = (&gateway, sources.iter().all(is_case)) {
+        let folder =
+            if gateway.policies == Path::new("") { Path::new(".") } else { &gateway.policies };
+        let message = format!("there are no policy files in {}", folder.display());
+        let help = "nobody is steered, and only a connected Destination-Host is reached";
+        list.push(own.complain(0..0, message).with_help(help).as_warning());
+    }
     match gateway {
         Some(gateway) if !list.iter().any(Diagnostic::is_error) => {
             Ok(Loaded { gateway, sources, dir, origin, warnings: list })
         }
         _ => Err(Diagnostics { list, sources: with_own(own, sources) }),
     }
+}
+
+/// Whether a file holds cases: these decide nothing, so one may go while the gateway runs.
+fn is_case(source: &Source) -> bool {
+    Path::new(&source.name).parent().is_some_and(|folder| folder.ends_with("cases"))
 }
 
 fn with_own(own: &Source, sources: Vec<Source>) -> Vec<Source> {
@@ -133,12 +145,21 @@ impl Loaded {
     ///
     /// # Errors
     ///
-    /// Every file that cannot be read.
+    /// Every file that cannot be read, and every one of the start that is gone: half a folder checks
+    /// as well as a whole one, and would switch off what stood in the other half.
     pub fn reread(&self) -> Result<Vec<Source>, Diagnostics> {
         if self.origin == Origin::Shipped {
             return Ok(self.sources.clone());
         }
-        let (sources, errors) = read_policies(&self.gateway.policies);
+        let (sources, mut errors) = read_policies(&self.gateway.policies);
+        let is_there = |old: &Source| sources.iter().any(|new| new.name == old.name);
+        let unread: Vec<String> = errors.iter().map(|error| error.file.clone()).collect();
+        let gone = self.sources.iter().filter(|old| !is_there(old) && !unread.contains(&old.name));
+        errors.extend(gone.filter(|old| !is_case(old)).map(|old| {
+            let gone = Source::new(old.name.clone(), "");
+            let help = "to do without it, leave it empty or start the gateway anew";
+            gone.complain(0..0, "was there at the start and is gone").with_help(help)
+        }));
         if errors.is_empty() { Ok(sources) } else { Err(Diagnostics { list: errors, sources }) }
     }
 

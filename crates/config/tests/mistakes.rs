@@ -12,7 +12,7 @@ use words::Words;
 fn folder(name: &str, files: &[(&str, &str)]) -> PathBuf {
     let dir = std::env::temp_dir().join(format!("ipx-config-{name}-{}", std::process::id()));
     let _old = std::fs::remove_dir_all(&dir);
-    std::fs::create_dir_all(&dir).expect("a folder");
+    std::fs::create_dir_all(dir.join("cases")).expect("a folder");
     for (file, text) in files {
         std::fs::write(dir.join(file), text).expect("a file");
     }
@@ -114,4 +114,24 @@ fn a_file_that_is_not_there_is_a_mistake_and_not_a_panic() {
     let mistakes = config::load(Some(&PathBuf::from("/nowhere/gateway.toml")), &Words);
     let text = mistakes.expect_err("a mistake").to_string();
     assert!(text.starts_with("/nowhere/gateway.toml:1:1: error: cannot be read"), "{text}");
+}
+
+#[test]
+fn a_file_that_goes_while_the_gateway_runs_is_a_mistake_unless_it_holds_cases() {
+    let gateway = "[gateway]\norigin_host = \"d.ipx\"\norigin_realm = \"ipx\"\npolicies = \".\"\n";
+    let case = "[[case]]\nname = \"c\"\nact = \"register\"\nexpect = { verdict = \"forward\" }\n";
+    let files = [
+        ("gateway.toml", gateway),
+        ("routes.toml", ""),
+        ("customers.toml", ""),
+        ("cases/c.toml", case),
+    ];
+    let dir = folder("gone", &files);
+    let loaded = config::load(Some(&dir.join("gateway.toml")), &Words).expect("checks");
+    std::fs::remove_file(dir.join("cases/c.toml")).expect("removed");
+    assert_eq!(loaded.reread().expect("still whole").len(), 2);
+    std::fs::remove_file(dir.join("routes.toml")).expect("removed");
+    let text = loaded.reread().expect_err("half a folder").to_string();
+    assert!(text.contains("routes.toml:1:1: error: was there at the start and is gone"), "{text}");
+    std::fs::remove_dir_all(dir).expect("cleared");
 }

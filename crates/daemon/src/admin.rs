@@ -8,20 +8,110 @@
 //! | `GET /summary` | the live folds `ipxd lab` draws, JSON |
 //! | `POST /reload` | read the policies again; 200 with a report or 422 with every mistake |
 
+use std::future::Future as _;
+use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::serve::Listener;
 use journal::{Kind, exposition};
 use procedure::LinkId;
 use relay::{Board, LinkStatus};
 use serde::Serialize;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Sleep, sleep};
 
 use crate::reload::Reloader;
+
+/// Connections served at the same time; further ones wait in the kernel's backlog.
+const ADMIN_CALLERS_MAX: usize = 64;
+/// How long one connection may last, however busy; who wants more connects anew.
+const ADMIN_CALL: Duration = Duration::from_secs(30);
+
+/// The listener behind which there are so many seats and no more: whoever holds connections open
+/// here takes no file descriptor and no memory from the peers.
+struct Reception {
+    listener: tokio::net::TcpListener,
+    seats: Arc<Semaphore>,
+}
+
+/// A connection with its seat and its end.
+struct Guest {
+    stream: TcpStream,
+    _seat: Option<OwnedSemaphorePermit>,
+    over: Pin<Box<Sleep>>,
+}
+
+impl Listener for Reception {
+    type Io = Guest;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Guest, SocketAddr) {
+        let seat = Arc::clone(&self.seats).acquire_owned().await.ok();
+        let (stream, from) = Listener::accept(&mut self.listener).await;
+        (Guest { stream, _seat: seat, over: Box::pin(sleep(ADMIN_CALL)) }, from)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+impl Guest {
+    /// Waiting ends with the call.
+    fn or_over<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        match now {
+            Poll::Pending if self.over.as_mut().poll(cx).is_ready() => {
+                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+            }
+            now => now,
+        }
+    }
+}
+
+impl AsyncRead for Guest {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let now = Pin::new(&mut self.stream).poll_read(cx, into);
+        self.or_over(cx, now)
+    }
+}
+
+impl AsyncWrite for Guest {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        octets: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let now = Pin::new(&mut self.stream).poll_write(cx, octets);
+        self.or_over(cx, now)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
 
 /// What the handlers read from.
 pub(crate) struct Admin {
@@ -63,7 +153,8 @@ pub(crate) async fn serve(listener: tokio::net::TcpListener, admin: Arc<Admin>) 
         .route("/summary", get(summary))
         .route("/reload", post(reload))
         .with_state(admin);
-    if let Err(error) = axum::serve(listener, app).await {
+    let seats = Arc::new(Semaphore::new(ADMIN_CALLERS_MAX));
+    if let Err(error) = axum::serve(Reception { listener, seats }, app).await {
         tracing::error!(%error, "admin API ended");
     }
 }

@@ -15,6 +15,9 @@ use tokio::sync::mpsc;
 /// Editors write a file in several steps: wait until the folder has been quiet for so long.
 const QUIET_MS: u64 = 200;
 
+/// How often it is looked whether the folder is still the one that is watched.
+const FOLDER_LOOK: Duration = Duration::from_secs(2);
+
 /// Reads the policy files again and puts them in force if they check.
 pub(crate) struct Reloader {
     loaded: Loaded,
@@ -84,16 +87,26 @@ impl Reloader {
 /// Reloads on SIGHUP and whenever a policy file was saved, until the process ends.
 pub(crate) async fn watch(reloader: Arc<Reloader>) {
     let (changed, mut changes) = mpsc::channel(1);
-    let _watcher = reloader.folder().and_then(|folder| {
+    let watched = |folder| {
         watcher(folder, changed.clone())
             .inspect_err(|error| tracing::warn!(%error, "policy files are not watched; use SIGHUP"))
             .ok()
-    });
+    };
+    let mut folder = reloader.folder().and_then(identity);
+    let mut _watcher = reloader.folder().and_then(watched);
+    let mut look = tokio::time::interval(FOLDER_LOOK);
     let hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup());
     let Ok(mut hangup) = hangup else { return tracing::error!("SIGHUP cannot be received") };
     loop {
         tokio::select! {
             _ = hangup.recv() => {}
+            _ = look.tick() => {
+                let now = reloader.folder().and_then(identity);
+                if now.is_none() || now == folder {
+                    continue;
+                }
+                (folder, _watcher) = (now, reloader.folder().and_then(watched));
+            }
             Some(()) = changes.recv() => {
                 let quiet = Duration::from_millis(QUIET_MS);
                 while tokio::time::timeout(quiet, changes.recv()).await.is_ok() {}
@@ -120,4 +133,11 @@ fn watcher(folder: &Path, changed: mpsc::Sender<()>) -> notify::Result<impl Watc
     let mut watcher = notify::recommended_watcher(told)?;
     watcher.watch(folder, RecursiveMode::Recursive)?;
     Ok(watcher)
+}
+
+/// Which folder stands under this name now. A deployment that puts a new folder in the old one's
+/// place leaves a watcher with the old one.
+fn identity(folder: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata(folder).ok().map(|found| (found.dev(), found.ino()))
 }

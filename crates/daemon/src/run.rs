@@ -40,6 +40,9 @@ pub(crate) struct Run {
     /// Print the `ready` line as JSON.
     #[arg(long)]
     json: bool,
+    /// End when the process that started this one has ended, however that ended.
+    #[arg(long, hide = true)]
+    end_with_parent: bool,
 }
 
 /// Where a started daemon is reached; the first line it prints.
@@ -56,6 +59,12 @@ pub(crate) struct Ready {
 /// Runs until SIGTERM or SIGINT. Exit status 2 for a configuration that does not check, 1 for
 /// anything else that keeps it from running.
 pub(crate) fn run(arguments: &Run) -> ExitCode {
+    if arguments.end_with_parent {
+        let signal = Some(rustix::process::Signal::TERM);
+        if let Err(error) = rustix::process::set_parent_process_death_signal(signal) {
+            eprintln!("ipxd: this process may outlive its parent: {error}");
+        }
+    }
     let loaded = match config::load(arguments.config.as_deref(), &stacks::vocabulary()) {
         Ok(loaded) => overridden(loaded, arguments),
         Err(mistakes) => {

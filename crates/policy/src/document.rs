@@ -111,7 +111,10 @@ impl<'d> Section<'d> {
     }
 
     fn wrong_kind(&self, key: &str, value: &Spanned<DeValue<'_>>, expected: &str) {
-        let found = value.get_ref().type_str();
+        let found = match value.get_ref().type_str() {
+            kind @ ("array" | "integer") => format!("an {kind}"),
+            kind => format!("a {kind}"),
+        };
         let message = format!("`{key}` is {found}, but {expected} was expected");
         self.push(self.source.complain(value.span(), message));
     }

@@ -116,7 +116,8 @@ fn check_places(
     for country in countries {
         if !reading.networks.has_country(country.value) {
             let message = format!("no network of a country `{}` is known", country.value.as_str());
-            section.push(country.complain(message));
+            let help = "two letters of ISO 3166, as \"GB\" for the United Kingdom";
+            section.push(country.complain(message).with_help(help));
         }
     }
     let around: Vec<Country> = networks

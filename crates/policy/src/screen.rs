@@ -1,7 +1,7 @@
 //! The screening stage: who may say what. The operator's rules first, in their order, so that an
 //! exception can stand before the two built-in ones.
 
-use procedure::{Decision, Outcome, Plmn, Refusal, Stage, Symbol, Symbols, Verdict};
+use procedure::{Act, Decision, Outcome, Plmn, Refusal, Stage, Symbol, Symbols, Verdict};
 
 use crate::customers::Customers;
 use crate::document::Section;
@@ -160,9 +160,13 @@ pub(crate) fn speaks_for_visited(tables: Tables<'_>, facts: &Facts<'_>) -> bool 
     !known || networks.same_operator(visited, origin)
 }
 
-/// A home network's act on a customer's subscriber comes from that customer.
+/// A home network's act on a customer's subscriber comes from that customer. An order that names its
+/// subscriber in no way that can be read here is nobody's: whoever receives it may read it after all.
 pub(crate) fn owns_subscriber(tables: Tables<'_>, facts: &Facts<'_>) -> bool {
     let procedure = facts.procedure;
+    if matches!(procedure.act, Act::Deregister | Act::Provision) && procedure.imsi.is_none() {
+        return false;
+    }
     let customer = facts.customer.and_then(|name| tables.customers.by_name(name));
     let (true, Some(customer)) = (is_home_act(procedure.act), customer) else { return true };
     let realm = procedure.origin.realm;

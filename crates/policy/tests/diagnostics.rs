@@ -53,7 +53,7 @@ code = 5001
         "6:31: error: no network `99988` is known (networks.toml can add it to the built-in list)",
         "7:16: error: `refusals_max` is out of range (from 1 to 4)",
         "8:13: error: `episode_s` is out of range (from 5 to 119)",
-        "9:10: error: `hold_s` is string, but a whole number was expected",
+        "9:10: error: `hold_s` is a string, but a whole number was expected",
         "10:8: error: `watch` is no value for `mode` (known: enforce, observe, off)",
         "12:8: error: two rules are called `a` (the first stands at policies/steering.toml:2)",
         "14:14: error: `20801` is not in this plan's country (it is 208-01 Orange (Orange S.A.), FR; the plan is for GB)",

@@ -1,6 +1,7 @@
 //! `ipxsim`: simulated Diameter peers for use against any gateway or agent.
 #![allow(clippy::disallowed_methods, reason = "a program: it has threads, sockets and a clock")]
 
+use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -90,10 +91,10 @@ struct MmeArgs {
     /// Closed loop: so many outstanding over all connections
     #[arg(long, default_value_t = 64, conflicts_with = "rate")]
     window: usize,
-    /// Open loop: so many requests a second; latency counts from the intended send time
+    /// Open loop: so many procedures a second (an attach is two requests); latency counts from the intended send time
     #[arg(long)]
     rate: Option<f64>,
-    /// End after so many requests
+    /// End after so many requests; this or --for must be given
     #[arg(long, required_unless_present = "lasting")]
     count: Option<u64>,
     /// Subscribers FROM..TO, both inside, taken in turn
@@ -157,6 +158,11 @@ fn main() -> ExitCode {
     })
 }
 
+/// On stdout; whoever read it may have gone.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
 type Outcome = Result<ExitCode, Box<dyn std::error::Error>>;
 
 fn hss(args: HssArgs) -> Outcome {
@@ -193,9 +199,9 @@ fn hss(args: HssArgs) -> Outcome {
     })?;
     let counters = counters.snapshot();
     if args.json {
-        println!("{}", serde_json::to_string(&counters)?);
+        say(&serde_json::to_string(&counters)?);
     } else {
-        println!("{}", serde_json::to_string_pretty(&counters)?);
+        say(&serde_json::to_string_pretty(&counters)?);
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -249,9 +255,9 @@ fn mme(args: MmeArgs) -> Outcome {
     }
     let report = sim::mme::run(config, &stop, live)?;
     if args.json {
-        println!("{}", serde_json::to_string(&report)?);
+        say(&serde_json::to_string(&report)?);
     } else {
-        println!("{report}");
+        say(&report.to_string());
     }
     // Like `diff`: 0 when all is well, 2 when faults were seen, 1 when the run itself failed.
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::from(2) })

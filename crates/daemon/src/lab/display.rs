@@ -44,7 +44,7 @@ impl Display {
     /// The picture of this second.
     pub(super) fn draw(&self, now: &Report, before: &Report, peers: &[PeerLine]) {
         if self.in_place {
-            let text = picture(now, before, peers);
+            let text = fitting(now, before, peers);
             let lines = text.lines().count();
             // Clear what is below, draw, and go back up for the next time.
             self.say(&format!("\x1b[J{text}\x1b[{lines}A"));
@@ -88,27 +88,47 @@ fn line(now: &Report, before: &Report) -> String {
     )
 }
 
+/// The picture as far as the window goes: a line that wraps or scrolls could not be drawn over.
+fn fitting(now: &Report, before: &Report, peers: &[PeerLine]) -> String {
+    let full = picture(now, before, peers);
+    let Ok(window) = rustix::termios::tcgetwinsize(std::io::stdout()) else { return full };
+    let (rows, columns) = (usize::from(window.ws_row), usize::from(window.ws_col));
+    if rows == 0 || columns == 0 {
+        return full;
+    }
+    // In a small window the links that are as they should be are only counted.
+    let text = if full.lines().count() < rows {
+        full
+    } else {
+        let (up, other): (Vec<_>, Vec<_>) = peers.iter().cloned().partition(|peer| peer.up);
+        format!("{}  ● {} more\n", picture(now, before, &other), up.len())
+    };
+    let lines = text.lines().take(rows.saturating_sub(1).max(1));
+    lines.map(|line| line.chars().take(columns).chain(['\n']).collect::<String>()).collect()
+}
+
 fn picture(now: &Report, before: &Report, peers: &[PeerLine]) -> String {
     let total = &now.total;
     let mut text = String::new();
     let _ = writeln!(
         text,
-        "  {:>6.0} s   {:>9.0} transactions/s   p50 {:.0} µs   p99 {:.0} µs   gateway {:.1} µs CPU a transaction",
+        "  {:>6.0} s   {:>7.0} transactions/s   p50 {:.0} µs   p99 {:.0} µs",
         now.seconds,
         rate(now, before),
         total.p50_us,
         total.p99_us,
-        total.cpu_us_per_transaction
     );
     let _ = writeln!(
         text,
-        "  attaches {}   registered {}   on preferred networks {:.1} %   lost {}  duplicated {}  mismatched {}",
+        "  gateway {:.1} µs CPU a transaction   lost {}  duplicated {}  mismatched {}",
+        total.cpu_us_per_transaction, total.lost, total.duplicated, total.mismatched
+    );
+    let _ = writeln!(
+        text,
+        "  attaches {}   registered {}   on preferred networks {:.1} %",
         now.attaches,
         now.registered,
         total.preferred_share * 100.0,
-        total.lost,
-        total.duplicated,
-        total.mismatched
     );
     let _ = writeln!(
         text,

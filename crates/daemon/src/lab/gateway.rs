@@ -75,7 +75,11 @@ impl Child {
             .map_err(|error| wrong("the gateway's log", error))?;
         let own = std::env::current_exe().map_err(|error| wrong("this program", error))?;
         let mut command = Command::new(own);
-        command.args(["run", "--json"]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+        command
+            .args(["run", "--json", "--end-with-parent"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log);
         command.arg("--listen").arg(arguments.listen.to_string());
         command.arg("--admin").arg(arguments.admin.to_string());
         let records = arguments.records.clone().unwrap_or_else(|| folder.join("records"));

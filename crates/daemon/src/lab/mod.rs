@@ -15,7 +15,7 @@ mod gateway;
 mod report;
 mod world;
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -45,10 +45,10 @@ pub(crate) struct Lab {
     #[arg(long)]
     json: bool,
     /// New attaches a second over all subscribers; retries come on top.
-    #[arg(long, value_name = "N", default_value_t = 1000.0)]
+    #[arg(long, value_name = "N", default_value_t = 1000.0, value_parser = pace)]
     rate: f64,
     /// Subscribers of each customer.
-    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
     subscribers: u64,
     /// The same seed gives every handset the same character.
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -57,20 +57,27 @@ pub(crate) struct Lab {
     #[arg(long, value_name = "DIR")]
     records: Option<PathBuf>,
     /// The gateway's worker threads; one for each four processors unless given.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
     workers: Option<u8>,
 }
 
 fn span(text: &str) -> Result<Duration, String> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
-    let number: u64 = number.parse().map_err(|_| "expected a time such as 20s".to_owned())?;
-    match unit {
-        "ms" => Ok(Duration::from_millis(number)),
-        "s" | "" => Ok(Duration::from_secs(number)),
-        "m" => Ok(Duration::from_secs(number * 60)),
-        _ => Err(format!("`{unit}` is no unit: ms, s or m")),
-    }
+    let wrong = || "expected a time such as 20s, 1.5s or 2m".to_owned();
+    let number: f64 = number.parse().map_err(|_| wrong())?;
+    let seconds = match unit {
+        "ms" => number / 1000.0,
+        "s" | "" => number,
+        "m" => number * 60.0,
+        _ => return Err(format!("`{unit}` is no unit: ms, s or m")),
+    };
+    Duration::try_from_secs_f64(seconds).map_err(|_| wrong())
+}
+
+fn pace(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|rate: &f64| rate.is_finite() && *rate > 0.0);
+    number.ok_or_else(|| "expected a number above 0".to_owned())
 }
 
 /// Runs the laboratory. Exit status 0 when nothing was lost, duplicated or mismatched, 1 when
@@ -85,10 +92,15 @@ pub(crate) fn run(arguments: &Lab) -> ExitCode {
     };
     match play(arguments, &loaded) {
         Ok(report) => {
-            if arguments.json {
-                println!("{}", serde_json::to_string(&report).unwrap_or_default());
+            let text = if arguments.json {
+                format!("{}\n", serde_json::to_string(&report).unwrap_or_default())
             } else {
-                print!("{}", display::final_table(&report));
+                display::final_table(&report)
+            };
+            // Whoever read may have gone (`| head`); the status still tells how it went.
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            if report.total.transactions == 0 {
+                eprintln!("ipxd lab: nothing passed the gateway in this time");
             }
             if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
