@@ -4,12 +4,38 @@ use std::net::IpAddr;
 
 use octets::padded_len;
 
-use crate::view::{HEADER_OCTETS, Header, MANDATORY, VENDOR};
+use crate::config::Shared;
+use crate::view::{HEADER_OCTETS, Header, MANDATORY, REQUEST, VENDOR, base, code};
 
 /// Appends one message to a buffer; [`Writer::finish`] repairs its length.
 pub(crate) struct Writer<'a> {
     out: &'a mut Vec<u8>,
     start: usize,
+}
+
+/// A request of the base protocol with who we are; `fill` adds the rest. `ids` are Hop-by-Hop and
+/// End-to-End.
+pub(crate) fn base_request(
+    shared: &Shared,
+    command: u32,
+    ids: (u32, u32),
+    fill: impl FnOnce(&mut Writer<'_>),
+) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    let header = Header {
+        length: 0,
+        flags: REQUEST,
+        command,
+        application: base::APPLICATION,
+        hop_by_hop: ids.0,
+        end_to_end: ids.1,
+    };
+    let mut writer = Writer::new(&mut out, &header);
+    writer.avp(code::ORIGIN_HOST, shared.config.origin_host.as_bytes());
+    writer.avp(code::ORIGIN_REALM, shared.config.origin_realm.as_bytes());
+    fill(&mut writer);
+    writer.finish();
+    out
 }
 
 impl<'a> Writer<'a> {

@@ -8,7 +8,7 @@ use crate::config::{PeerConfig, Shared};
 use crate::view::{
     Avp, Avps, HEADER_OCTETS, Header, Limits, REQUEST, TGPP, base, check, code, complaint,
 };
-use crate::write::Writer;
+use crate::write::{Writer, base_request};
 
 /// The application that a relay advertises: it has every other in common.
 //= RFC 6733 §2.4
@@ -145,21 +145,9 @@ impl<'a> Capabilities<'a> {
 
 /// Our CER.
 pub(crate) fn request(shared: &Shared, hop_by_hop: u32, end_to_end: u32) -> Vec<u8> {
-    let mut out = Vec::with_capacity(256);
-    let header = Header {
-        length: 0,
-        flags: REQUEST,
-        command: base::CAPABILITIES,
-        application: base::APPLICATION,
-        hop_by_hop,
-        end_to_end,
-    };
-    let mut writer = Writer::new(&mut out, &header);
-    writer.avp(code::ORIGIN_HOST, shared.config.origin_host.as_bytes());
-    writer.avp(code::ORIGIN_REALM, shared.config.origin_realm.as_bytes());
-    introduce(shared, &mut writer);
-    writer.finish();
-    out
+    base_request(shared, base::CAPABILITIES, (hop_by_hop, end_to_end), |writer| {
+        introduce(shared, writer);
+    })
 }
 
 /// Our CEA to a CER that we accept.

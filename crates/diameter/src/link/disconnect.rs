@@ -6,8 +6,8 @@ use relay::{Effects, LinkTimer};
 use super::Machine;
 use crate::answer;
 use crate::config::Shared;
-use crate::view::{Header, REQUEST, View, base, code};
-use crate::write::Writer;
+use crate::view::{View, base, code};
+use crate::write::base_request;
 
 /// Disconnect-Cause: our process ends and will be back.
 const REBOOTING: u32 = 0;
@@ -82,19 +82,7 @@ impl Machine {
 /// Our DPR.
 //= RFC 6733 §5.4.1
 fn request(shared: &Shared, hop_by_hop: u32, end_to_end: u32) -> Vec<u8> {
-    let mut out = Vec::with_capacity(128);
-    let header = Header {
-        length: 0,
-        flags: REQUEST,
-        command: base::DISCONNECT,
-        application: base::APPLICATION,
-        hop_by_hop,
-        end_to_end,
-    };
-    let mut writer = Writer::new(&mut out, &header);
-    writer.avp(code::ORIGIN_HOST, shared.config.origin_host.as_bytes());
-    writer.avp(code::ORIGIN_REALM, shared.config.origin_realm.as_bytes());
-    writer.number(code::DISCONNECT_CAUSE, REBOOTING);
-    writer.finish();
-    out
+    base_request(shared, base::DISCONNECT, (hop_by_hop, end_to_end), |writer| {
+        writer.number(code::DISCONNECT_CAUSE, REBOOTING);
+    })
 }

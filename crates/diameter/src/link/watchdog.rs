@@ -7,8 +7,8 @@ use super::Machine;
 use super::table::{Event, Silence, State};
 use crate::answer;
 use crate::config::Shared;
-use crate::view::{Header, REQUEST, base, code};
-use crate::write::Writer;
+use crate::view::{Header, base, code};
+use crate::write::base_request;
 
 /// Watchdog answers that end REOPEN.
 //= RFC 3539 §3.4.1
@@ -111,21 +111,9 @@ pub(super) fn end_to_end(fx: &mut Effects<'_>) -> u32 {
 /// Our DWR.
 //= RFC 6733 §5.5.1
 fn request(shared: &Shared, hop_by_hop: u32, end_to_end: u32) -> Vec<u8> {
-    let mut out = Vec::with_capacity(128);
-    let header = Header {
-        length: 0,
-        flags: REQUEST,
-        command: base::WATCHDOG,
-        application: base::APPLICATION,
-        hop_by_hop,
-        end_to_end,
-    };
-    let mut writer = Writer::new(&mut out, &header);
-    writer.avp(code::ORIGIN_HOST, shared.config.origin_host.as_bytes());
-    writer.avp(code::ORIGIN_REALM, shared.config.origin_realm.as_bytes());
-    writer.number(code::ORIGIN_STATE_ID, shared.config.origin_state_id);
-    writer.finish();
-    out
+    base_request(shared, base::WATCHDOG, (hop_by_hop, end_to_end), |writer| {
+        writer.number(code::ORIGIN_STATE_ID, shared.config.origin_state_id);
+    })
 }
 
 /// Our DWA.
