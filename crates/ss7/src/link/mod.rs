@@ -1,0 +1,1 @@
+//! **link**: the M3UA machines, each with its transition table.
