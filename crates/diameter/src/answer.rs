@@ -63,8 +63,8 @@ pub const fn legal(act: Act, domain: Domain, refusal: Refusal) -> Option<Code> {
 #[must_use]
 pub(crate) const fn number(code: Code) -> u32 {
     match code {
-        Code::None => 0,
         Code::Base(code) | Code::Experimental { code, .. } => code,
+        _ => 0,
     }
 }
 

@@ -46,7 +46,7 @@ pub use vocabulary::{DiameterVocabulary, S6A, S6C, S13, SGD, SLG, SLH, SWX};
 
 use std::sync::Arc;
 
-use procedure::{Code, LinkId, Malformed, Procedure, Refusal};
+use procedure::{Code, Layer, LinkId, Malformed, Procedure, Refusal};
 use relay::{Admission, Arrival, Exchange, Link, Onward, Stack};
 
 use crate::config::Shared;
@@ -81,6 +81,8 @@ impl Stack for Diameter {
     type View<'a> = View<'a>;
 
     const NAME: &'static str = "diameter";
+    const PPID: u32 = 46;
+    const LAYER: Layer = Layer::Diameter;
 
     #[inline]
     fn frame_octets(&self, bytes: &[u8]) -> Result<Option<usize>, Malformed> {

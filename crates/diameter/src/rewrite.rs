@@ -13,6 +13,8 @@ const IDENTITY_AVP_OCTETS: usize = 8 + 256;
 pub(crate) fn rewrite(shared: &Shared, view: &View<'_>, onward: &Onward, out: &mut Vec<u8>) {
     match *onward {
         //= RFC 6733 §6.2.2
+        // Diameter's exchanges are numbered by each hop; none just passes.
+        Onward::Pass { .. } => {}
         Onward::Answer { label } => {
             let start = out.len();
             out.extend_from_slice(view.frame);

@@ -127,7 +127,7 @@ impl Vocabulary for DiameterVocabulary {
 
     fn usual(&self, act: Act, domain: Domain) -> Option<(u32, u32)> {
         let name = match (act, domain) {
-            (_, Domain::Cs) | (Act::Transit, _) => return None,
+            (_, Domain::Cs) => return None,
             (Act::Register, _) => "ulr",
             (Act::Authenticate, _) => "air",
             (Act::Deregister, _) => "clr",
@@ -135,6 +135,7 @@ impl Vocabulary for DiameterVocabulary {
             (Act::Provision, _) => "idr",
             (Act::Recover, _) => "rsr",
             (Act::Notify, _) => "nor",
+            _ => return None,
         };
         self.operation(name)
     }

@@ -43,6 +43,10 @@ pub struct Line {
     pub result: Option<u32>,
     pub experimental: Option<u32>,
     pub vendor: Option<u32>,
+    pub error: Option<u32>,
+    pub reject: Option<u32>,
+    pub abort: Option<u32>,
+    pub returned: Option<u32>,
     pub success: bool,
     pub provenance: Option<String>,
     #[serde(default)]
@@ -50,6 +54,7 @@ pub struct Line {
     pub exit: Option<String>,
     #[serde(default)]
     pub because: Vec<Spoken>,
+    pub frames: Option<u32>,
     pub request_octets: u32,
     pub answer_octets: u32,
     pub malformed_layer: Option<String>,

@@ -19,7 +19,7 @@
 //! | `application_name` | string | its name (`s6a`), where known |
 //! | `operation` | number | the stack's number of the operation (Diameter Command-Code) |
 //! | `operation_name` | string | its name (`ulr`), where known |
-//! | `act` | string | `register`, `authenticate`, `deregister`, `purge`, `provision`, `recover`, `notify`, `transit` |
+//! | `act` | string | `register`, `authenticate`, `deregister`, `purge`, `provision`, `recover`, `notify`, `locate-for-sms`, `deliver-sms`, `locate-for-call`, `query`, `supplementary`, `transit` |
 //! | `domain` | string | `cs`, `ps`, `eps`; left out where not told |
 //! | `access` | string | `2g`, `3g`, `4g`, `5g`; left out where not told |
 //! | `repeat` | `true` | the sender marked the message as a possible repeat |
@@ -31,10 +31,14 @@
 //! | `visited` | string | visited network, written like `home` |
 //! | `visited_country` | string | its country |
 //! | `preferred` | boolean | whether the plan in force prefers the visited network; left out where no plan applied |
-//! | `finish` | string | `answered`, `refused`, `discarded`, `expired`, `stray`, `malformed` |
+//! | `finish` | string | `answered`, `passed`, `refused`, `discarded`, `expired`, `stray`, `malformed` |
 //! | `result` | number | result of the base protocol that the asker was told (Diameter Result-Code) |
 //! | `experimental` | number | a vendor's result, instead of `result` (Diameter Experimental-Result-Code) |
 //! | `vendor` | number | that vendor (10415 is 3GPP); always and only with `experimental` |
+//! | `error` | number | the operation's own error, instead of `result` (MAP error code: 8 is roaming not allowed) |
+//! | `reject` | number | the operation was rejected as such (TCAP problem: its kind times 256, plus the code) |
+//! | `abort` | number | the dialogue was aborted (P-Abort cause; 65536 is a user's abort) |
+//! | `returned` | number | the network gave the message back (SCCP return cause) |
 //! | `success` | boolean | the result means success |
 //! | `provenance` | string | where a refusal came from: `steering`, `limit`, `screening`, `relayed`, `unroutable`, `expired`, `protocol`; left out where nothing was refused |
 //! | `attempt` | number | number of the forced refusal on this network, from 1; left out outside steering |
@@ -46,6 +50,7 @@
 //! | `because[].refusal` | string | with `refuse` and `would-refuse`: which (`roaming-not-allowed`) |
 //! | `because[].exit` | string | with `exit`: why, as in `exit` |
 //! | `because[].group` | string | with `to`: the group of links |
+//! | `frames` | number | messages that this record accounts for, where they are more than two |
 //! | `request_octets` | number | size of the opening message |
 //! | `answer_octets` | number | size of the answer that left; 0 when none did |
 //! | `malformed_layer` | string | with `malformed`: the layer that could not be read (`diameter`) |
@@ -93,6 +98,9 @@ impl Schema {
         self.parties(record, out);
         result(record, out);
         self.because(&record.because, out);
+        if record.frames > 2 {
+            json::field(out, ",\"frames\":", u64::from(record.frames));
+        }
         json::field(out, ",\"request_octets\":", u64::from(record.request_octets));
         json::field(out, ",\"answer_octets\":", u64::from(record.answer_octets));
         if let Finish::Malformed(malformed) = &record.finish {
@@ -208,6 +216,10 @@ fn result(record: &Record, out: &mut Vec<u8>) {
             json::field(out, ",\"experimental\":", u64::from(code));
             json::field(out, ",\"vendor\":", u64::from(vendor));
         }
+        Code::Error(code) => json::field(out, ",\"error\":", u64::from(code)),
+        Code::Reject(code) => json::field(out, ",\"reject\":", u64::from(code)),
+        Code::Abort(code) => json::field(out, ",\"abort\":", u64::from(code)),
+        Code::Returned(code) => json::field(out, ",\"returned\":", u64::from(code)),
     }
     out.extend_from_slice(b",\"success\":");
     out.extend_from_slice(boolean(record.success));

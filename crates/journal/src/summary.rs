@@ -25,7 +25,8 @@ struct Stack {
     latency_us: Histogram,
 }
 
-const FINISHES: [&str; 6] = ["answered", "refused", "discarded", "expired", "stray", "malformed"];
+const FINISHES: [&str; 7] =
+    ["answered", "refused", "discarded", "expired", "stray", "malformed", "passed"];
 
 const PROVENANCES: [Provenance; 7] = [
     Provenance::Steering,
@@ -171,6 +172,7 @@ pub(crate) const fn finish_index(finish: Finish) -> usize {
         Finish::Expired => 3,
         Finish::Stray => 4,
         Finish::Malformed(_) => 5,
+        Finish::Passed => 6,
     }
 }
 
@@ -208,6 +210,8 @@ mod tests {
         for finish in [Finish::Answered, Finish::Refused, Finish::Discarded, Finish::Expired] {
             assert_eq!(FINISHES[finish_index(finish)], finish.name());
         }
-        assert_eq!(FINISHES[finish_index(Finish::Stray)], Finish::Stray.name());
+        for finish in [Finish::Stray, Finish::Passed] {
+            assert_eq!(FINISHES[finish_index(finish)], finish.name());
+        }
     }
 }

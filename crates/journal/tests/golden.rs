@@ -105,6 +105,11 @@ fn cases(symbols: &Symbols) -> Vec<(Record, Value)> {
         why: "past the \"end\"",
         code: 5014,
     };
+    let dialogue = |code, said: Value| {
+        let record = Record { code, frames: 5, ..bare(Finish::Passed, symbols) };
+        let frames = json!({"finish": "passed", "frames": 5});
+        (record, expected(&[nothing_known(), frames, said]))
+    };
     vec![
         (
             answered(symbols),
@@ -163,6 +168,10 @@ fn cases(symbols: &Symbols) -> Vec<(Record, Value)> {
             "malformed_offset": 20, "malformed_why": "past the \"end\""}),
             ]),
         ),
+        dialogue(Code::Error(8), json!({"error": 8})),
+        dialogue(Code::Reject(258), json!({"reject": 258})),
+        dialogue(Code::Abort(Code::USER_ABORT), json!({"abort": 65_536})),
+        dialogue(Code::Returned(1), json!({"returned": 1})),
     ]
 }
 
@@ -195,7 +204,11 @@ fn lines_read_back() {
     assert_eq!((refused.attempt, refused.imsi.as_deref()), (2, Some(IMSI)));
     assert_eq!(refused.subscriber.as_deref(), Some(pseudonym()));
     assert_eq!(lines.iter().filter(|line| line.is_ok()).count(), records.len());
-    assert!(lines[7].as_ref().is_err_and(|error| error.to_string().starts_with("line 8: ")));
+    assert_eq!(
+        (lines[7].as_ref().expect("a line").error, lines[7].as_ref().expect("a line").frames),
+        (Some(8), Some(5))
+    );
+    assert!(lines[11].as_ref().is_err_and(|error| error.to_string().starts_with("line 12: ")));
     assert!(Lines::new(again.as_bytes()).all(|line| line.is_err()), "another version is refused");
 }
 

@@ -84,8 +84,6 @@ impl Probe {
     #[must_use]
     pub fn procedure(&self) -> Procedure<'_> {
         Procedure {
-            stack: StackId(0),
-            from: LinkId(u32::MAX),
             act: self.act,
             domain: self.domain,
             access: self.access,
@@ -95,13 +93,8 @@ impl Probe {
             visited: self.visited,
             origin: node(&self.origin_host, &self.origin_realm),
             destination: node(&self.destination_host, &self.destination_realm),
-            named: None,
-            exchange: 0,
-            repeat: false,
-            looped: false,
-            spoofed: false,
             initial: true,
-            arrived: Time::default(),
+            ..Procedure::unknown(StackId(0), LinkId(u32::MAX), Time::default())
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What somebody is trying to do.
 
-use crate::{Imsi, LinkId, Plmn, StackId, Time};
+use crate::{Digits, Imsi, LinkId, Plmn, StackId, Symbol, Time};
 
 /// The act, whatever the protocol calls it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,6 +19,16 @@ pub enum Act {
     Recover,
     /// A served node tells the home network something: NOR, noteMM-Event.
     Notify,
+    /// Find where a short message has to go: sendRoutingInfoForSM.
+    LocateForSms,
+    /// Carry a short message: mo- and mt-ForwardSM.
+    DeliverSms,
+    /// Find where a call has to go: sendRoutingInfo, provideRoamingNumber.
+    LocateForCall,
+    /// Ask about a subscriber: anyTimeInterrogation, provideSubscriberInfo.
+    Query,
+    /// Use a supplementary service: USSD.
+    Supplementary,
     /// Anything else; passed and recorded by its code.
     Transit,
 }
@@ -79,14 +89,25 @@ pub struct Procedure<'a> {
     pub operation: u32,
     /// The subscriber, where the message names one.
     pub imsi: Option<Imsi>,
+    /// The subscriber's number, where the message names one (MSISDN, E.164).
+    pub subscriber: Option<Digits>,
     /// The visited network, where the message names one.
     pub visited: Option<Plmn>,
+    /// The node that serves the subscriber, where the message names it by its number (VLR, MSC or
+    /// SGSN, E.164): the visited network is whose it is.
+    pub serving: Option<Digits>,
     /// Who asks.
     pub origin: Node<'a>,
     /// Who is asked; the host is empty when any node of the realm will do.
     pub destination: Node<'a>,
     /// The configured link to the very node that is asked, if there is one.
     pub named: Option<LinkId>,
+    /// The group that the message's own address leads to (a translated global title, a point
+    /// code); a route's group comes before it.
+    pub led: Option<Symbol>,
+    /// Messages of one value take the same way while it lasts, so that they keep their order
+    /// (signalling link selection).
+    pub sequence: Option<u8>,
     /// Identifies the exchange for as long as its sender may repeat it (origin and end-to-end
     /// identifier, hashed).
     pub exchange: u64,
@@ -102,6 +123,37 @@ pub struct Procedure<'a> {
     pub spoofed: bool,
 }
 
+impl Procedure<'_> {
+    /// A procedure of which nothing is known yet but where it came from.
+    #[must_use]
+    pub const fn unknown(stack: StackId, from: LinkId, arrived: Time) -> Self {
+        Self {
+            stack,
+            from,
+            act: Act::Transit,
+            domain: Domain::Unknown,
+            access: Access::Unknown,
+            application: 0,
+            operation: 0,
+            imsi: None,
+            subscriber: None,
+            visited: None,
+            serving: None,
+            origin: Node { host: &[], realm: &[] },
+            destination: Node { host: &[], realm: &[] },
+            named: None,
+            led: None,
+            sequence: None,
+            exchange: 0,
+            repeat: false,
+            looped: false,
+            initial: false,
+            arrived,
+            spoofed: false,
+        }
+    }
+}
+
 impl Act {
     /// The word used in files, records and on the command line.
     #[must_use]
@@ -114,12 +166,17 @@ impl Act {
             Self::Provision => "provision",
             Self::Recover => "recover",
             Self::Notify => "notify",
+            Self::LocateForSms => "locate-for-sms",
+            Self::DeliverSms => "deliver-sms",
+            Self::LocateForCall => "locate-for-call",
+            Self::Query => "query",
+            Self::Supplementary => "supplementary",
             Self::Transit => "transit",
         }
     }
 
     /// Every act, for files and command lines.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 13] = [
         Self::Register,
         Self::Authenticate,
         Self::Deregister,
@@ -127,6 +184,11 @@ impl Act {
         Self::Provision,
         Self::Recover,
         Self::Notify,
+        Self::LocateForSms,
+        Self::DeliverSms,
+        Self::LocateForCall,
+        Self::Query,
+        Self::Supplementary,
         Self::Transit,
     ];
 }

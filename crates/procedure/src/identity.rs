@@ -123,6 +123,107 @@ impl FromStr for Imsi {
     }
 }
 
+/// A directory number or global title: up to 19 decimal digits, kept as one word.
+//= E.164 §6
+//= E.214 §3
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digits {
+    value: u64,
+    len: u8,
+}
+
+impl Digits {
+    /// Most digits held.
+    pub const DIGITS_MAX: usize = 19;
+
+    /// No digits.
+    pub const EMPTY: Self = Self { value: 0, len: 0 };
+
+    /// Reads ASCII digits; `None` for anything else, or for more than 19.
+    #[must_use]
+    pub fn from_ascii(digits: &[u8]) -> Option<Self> {
+        digits.iter().try_fold(Self::EMPTY, |all, digit| all.with(digit.wrapping_sub(b'0')))
+    }
+
+    /// With one more digit at the end; `None` when it is none or there are 19.
+    #[must_use]
+    pub const fn with(self, digit: u8) -> Option<Self> {
+        if digit > 9 || self.len as usize >= Self::DIGITS_MAX {
+            return None;
+        }
+        Some(Self { value: self.value * 10 + digit as u64, len: self.len + 1 })
+    }
+
+    /// How many digits there are.
+    #[must_use]
+    pub const fn len(self) -> usize {
+        self.len as usize
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.len == 0
+    }
+
+    /// The first `count` digits, or all where there are fewer.
+    #[must_use]
+    pub const fn prefix(self, count: usize) -> Self {
+        if count >= self.len() {
+            return self;
+        }
+        let value = self.value / 10_u64.pow((self.len() - count) as u32);
+        Self { value, len: count as u8 }
+    }
+
+    /// Whether the digits begin with those.
+    #[must_use]
+    pub fn starts_with(self, prefix: Self) -> bool {
+        self.len >= prefix.len && self.prefix(prefix.len()) == prefix
+    }
+
+    /// The digits as a number; two of different length may have the same.
+    #[must_use]
+    pub const fn value(self) -> u64 {
+        self.value
+    }
+
+    /// The digits as ASCII into `buffer`; the part that was written.
+    #[must_use]
+    pub fn write(self, buffer: &mut [u8; Self::DIGITS_MAX]) -> &[u8] {
+        let mut rest = self.value;
+        for byte in buffer.iter_mut().take(self.len()).rev() {
+            *byte = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        buffer.get(..self.len()).unwrap_or_default()
+    }
+
+    /// The digits in clear. Named so that every use can be found, as with [`Imsi::in_clear`]: a
+    /// subscriber's number is an identity too.
+    #[must_use]
+    pub fn in_clear(self) -> String {
+        String::from_utf8_lossy(self.write(&mut [0; Self::DIGITS_MAX])).into_owned()
+    }
+}
+
+/// Prints the first digits only; see [`Digits::in_clear`].
+impl fmt::Debug for Digits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let head = self.prefix(5);
+        write!(f, "Digits({:0width$}…)", head.value, width = head.len())
+    }
+}
+
+impl FromStr for Digits {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digits = Self::from_ascii(text.as_bytes()).filter(|digits| !digits.is_empty());
+        digits.ok_or("a number is 1 to 19 decimal digits")
+    }
+}
+
 /// A Public Land Mobile Network: country code and network code, two or three digits of it.
 ///
 /// Six nibbles: three of MCC, three of MNC, the last `F` when the MNC has two digits. `23410` and

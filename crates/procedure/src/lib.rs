@@ -30,7 +30,7 @@ pub use act::{Access, Act, Domain, Node, Procedure};
 pub use decision::{
     BECAUSE_MAX, Because, Decision, Edits, Exit, Outcome, Reason, Refusal, Stage, Verdict,
 };
-pub use identity::{Imsi, LinkId, Plmn, StackId, WorkerId};
+pub use identity::{Digits, Imsi, LinkId, Plmn, StackId, WorkerId};
 pub use malformed::{Layer, Malformed};
 pub use record::{Code, Finish, Provenance, Record};
 pub use rules::{Group, Member, Policy, Rules, Vocabulary};

@@ -7,6 +7,14 @@ use std::fmt;
 pub enum Layer {
     /// RFC 6733 header or AVPs.
     Diameter,
+    /// RFC 4666 header or parameters.
+    M3ua,
+    /// Q.713 messages and addresses.
+    Sccp,
+    /// Q.773 transactions, and the BER under them.
+    Tcap,
+    /// TS 29.002 arguments.
+    Map,
 }
 
 /// A complaint about received bytes.

@@ -20,6 +20,19 @@ pub enum Code {
         /// Experimental-Result-Code.
         code: u32,
     },
+    /// The operation's own error (MAP error code in a ReturnError).
+    Error(u32),
+    /// The operation was rejected as such (TCAP problem: its kind times 256, plus the code).
+    Reject(u32),
+    /// The dialogue was aborted (P-Abort cause, or [`Code::USER_ABORT`]).
+    Abort(u32),
+    /// The network gave the message back (SCCP return cause).
+    Returned(u32),
+}
+
+impl Code {
+    /// The abort of a user rather than of the transaction sub-layer.
+    pub const USER_ABORT: u32 = 1 << 16;
 }
 
 /// How an exchange ended for the gateway.
@@ -27,6 +40,9 @@ pub enum Code {
 pub enum Finish {
     /// The peer's answer went back to the asker.
     Answered,
+    /// It went on, and no answer belongs to it: a one-way message, or one of an exchange that the
+    /// gateway did not see begin.
+    Passed,
     /// The gateway answered itself.
     Refused,
     /// Nothing was said; the asker's link was gone or a rule wanted silence.
@@ -113,6 +129,8 @@ pub struct Record {
     pub exit: Option<Exit>,
     /// Which rules spoke.
     pub because: Because,
+    /// Frames that this record accounts for.
+    pub frames: u32,
     /// Octets of the opening message.
     pub request_octets: u32,
     /// Octets of the answer that left, 0 when none did.
@@ -127,6 +145,7 @@ impl Finish {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Answered => "answered",
+            Self::Passed => "passed",
             Self::Refused => "refused",
             Self::Discarded => "discarded",
             Self::Expired => "expired",

@@ -8,10 +8,14 @@ use std::sync::{Mutex, PoisonError};
 
 use procedure::LinkId;
 
+use crate::index::Index;
+
 /// The state and counters of all links, by [`LinkId`].
 #[derive(Debug)]
 pub struct Board {
     cells: Box<[Cell]>,
+    /// Exchanges that their two ends number themselves.
+    pub(crate) index: Index,
 }
 
 #[derive(Debug, Default)]
@@ -110,7 +114,7 @@ impl Board {
     /// A board for `links` links, all down.
     #[must_use]
     pub fn new(links: usize) -> Self {
-        Self { cells: (0..links).map(|_| Cell::default()).collect() }
+        Self { cells: (0..links).map(|_| Cell::default()).collect(), index: Index::default() }
     }
 
     /// How many links there are.

@@ -10,6 +10,7 @@ use crate::board::Counters;
 use crate::dialogues::{Dialogue, Dialogues, Ticket};
 use crate::gateway::Output;
 use crate::link::{ConnId, LinkTimer};
+use crate::pass::Progress;
 use crate::post::Post;
 use crate::wheel::{TimerKey, Wheel};
 use crate::{Board, Rng};
@@ -62,6 +63,8 @@ pub struct Core {
     pub(crate) outputs: VecDeque<Output>,
     /// Connections whose outbox overflowed, to be closed when the walk is over.
     pub(crate) stuck: Vec<ConnId>,
+    /// A machine changed what it shares with others.
+    pub(crate) tidings: bool,
     pub(crate) records: Vec<Record>,
     pub(crate) request_timeout_ms: u64,
     /// New requests are refused; open ones may finish.
@@ -188,6 +191,25 @@ impl Core {
         }
     }
 
+    /// Hands news of an exchange to the worker that keeps its record.
+    pub(crate) fn post_progress(&mut self, to: WorkerId, label: u32, progress: Progress) {
+        if let Some(post) = self.posts.get_mut(usize::from(to.0)) {
+            post.progress(label, progress);
+            self.tell_post(to);
+        }
+    }
+
+    /// Tells every other worker's machines to look again at what they share with ours.
+    pub(crate) fn post_tidings(&mut self) {
+        let own = self.worker;
+        for other in (0..self.workers).map(WorkerId).filter(|other| *other != own) {
+            if let Some(post) = self.posts.get_mut(usize::from(other.0)) {
+                post.tidings();
+                self.tell_post(other);
+            }
+        }
+    }
+
     /// Tells every other worker that a link of ours is down.
     pub(crate) fn post_down(&mut self, link: LinkId, generation: u32) {
         let own = self.worker;
@@ -245,7 +267,12 @@ impl Core {
     pub(crate) fn close(&mut self, ticket: Ticket) -> Option<Box<Dialogue>> {
         self.set_sent(ticket, None);
         self.swap_timer(ticket, None);
-        self.dialogues.close(ticket)
+        let label = self.dialogues.label(ticket);
+        let closed = self.dialogues.close(ticket)?;
+        for key in closed.keys.into_iter().flatten() {
+            self.board.index.remove(key, label);
+        }
+        Some(closed)
     }
 
     /// The last room of the walk: the exchange is over.

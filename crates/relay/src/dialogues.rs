@@ -47,6 +47,12 @@ pub(crate) struct Dialogue {
     pub(crate) named: Option<LinkId>,
     /// The group that a route chose.
     pub(crate) group: Option<Symbol>,
+    /// Messages of one value take the same way.
+    pub(crate) sequence: Option<u8>,
+    /// Its two ends number it themselves; we stand between.
+    pub(crate) passes: bool,
+    /// How they do, hashed: the opener, and the other end once it has said so.
+    pub(crate) keys: [Option<u64>; 2],
     /// Put the gateway's own name in the place of the asker's.
     pub(crate) hide_origin: bool,
     /// The links it has been sent over.

@@ -14,6 +14,7 @@ use procedure::{Finish, LinkId, Policy, Record, StackId, Time, WorkerId};
 use crate::core::{Core, Timer};
 use crate::dialogues::{Dialogue, Dialogues, WORKERS_MAX};
 use crate::link::{ConnId, Effect, Effects, Link, LinkTimer, Passage, Side};
+use crate::pass;
 use crate::post::{Letter, Post};
 use crate::reach::LINK_HIGH_OCTETS;
 use crate::stack::{AnyStack, Arrival};
@@ -74,7 +75,7 @@ pub enum Output {
 /// One configured link of this worker.
 struct Port {
     machine: Box<dyn Link>,
-    timers: [Option<TimerKey>; 4],
+    timers: [Option<TimerKey>; 5],
 }
 
 /// One worker's gateway.
@@ -112,6 +113,7 @@ impl Gateway {
             posts_told: vec![false; usize::from(workers)],
             outputs: VecDeque::new(),
             stuck: Vec::new(),
+            tidings: false,
             records: Vec::new(),
             request_timeout_ms: setup.request_timeout_ms,
             draining: false,
@@ -124,7 +126,7 @@ impl Gateway {
             }
             let machine = setup.stacks.get(usize::from(stack.0))?.link(link);
             core.board.set_state(link, machine.state());
-            Some(Port { machine, timers: [None; 4] })
+            Some(Port { machine, timers: [None; 5] })
         };
         let ports = setup.links.iter().enumerate().map(port).collect();
         let policy_version = setup.policy.version();
@@ -196,6 +198,43 @@ impl Gateway {
         consumed
     }
 
+    /// Takes one whole message of a transport that keeps their bounds (SCTP).
+    pub fn message(&mut self, now: Time, conn: ConnId, message: &[u8]) {
+        self.turn(now);
+        let Some(link) = self.core.conn(conn).filter(|conn| !conn.closing).map(|conn| conn.link)
+        else {
+            return;
+        };
+        let Some(stack) = self.links.get(link.0 as usize).copied() else { return };
+        let Some(found) = self.stacks.get(usize::from(stack.0)) else { return };
+        let arrival = Arrival { link, time: now, stack };
+        self.core.count(link, |counters| &counters.octets_in, message.len() as u64);
+        // One message is one frame; what is longer or shorter than it says is nobody's.
+        let malformed = match found.frame_octets(message) {
+            Ok(Some(octets)) if octets == message.len() => {
+                self.core.count(link, |counters| &counters.frames_in, 1);
+                return self.frame(&arrival, conn, message);
+            }
+            Ok(_) => found.misfit(),
+            Err(malformed) => malformed,
+        };
+        self.core.count(link, |counters| &counters.malformed_in, 1);
+        let mut record = walk::bare(&self.core, &arrival, message, Finish::Malformed(malformed));
+        self.core.finish(&mut record);
+    }
+
+    /// The first whole message of what waits to be written, for a transport that keeps their
+    /// bounds: its octets, the stream by its number, and the payload protocol.
+    #[must_use]
+    pub fn outbox_message(&self, conn: ConnId) -> Option<(&[u8], u16, u32)> {
+        let link = self.core.conn(conn)?.link;
+        let stack = self.stacks.get(usize::from(self.links.get(link.0 as usize)?.0))?;
+        let outbox = self.core.outbox(conn);
+        let octets = stack.frame_octets(outbox).ok().flatten()?;
+        let message = outbox.get(..octets)?;
+        Some((message, stack.lane(message), stack.ppid()))
+    }
+
     /// Whether this connection's socket should be read now. When not, ask again after anything
     /// was written or posted.
     #[must_use]
@@ -237,6 +276,10 @@ impl Gateway {
                 }
                 Letter::Answer { link, frame } => self.traffic(link, frame),
                 Letter::Down { link, generation } => self.reroute(link, generation),
+                Letter::Progress { label, progress } => {
+                    pass::go_on(&mut self.core, label, progress);
+                }
+                Letter::Tidings => self.each_link(|machine, fx| machine.tidings(now, fx)),
             }
         }
     }
@@ -299,6 +342,11 @@ impl Gateway {
 
     /// What to do next; `None` when there is nothing left.
     pub fn poll(&mut self) -> Option<Output> {
+        if std::mem::take(&mut self.core.tidings) {
+            let now = self.core.now;
+            self.core.post_tidings();
+            self.each_link(|machine, fx| machine.tidings(now, fx));
+        }
         while let Some(conn) = self.core.stuck.pop() {
             let conn_now = self.core.conn(conn).filter(|conn| !conn.closing);
             if let Some(link) = conn_now.map(|conn| conn.link) {
@@ -414,6 +462,7 @@ impl Gateway {
                     let key = self.core.wheel.start(at, Timer::Link(link, timer));
                     self.swap_timer(link, timer, Some(key));
                 }
+                Effect::Tidings => self.core.tidings = true,
                 Effect::Disarm { timer } => self.swap_timer(link, timer, None),
                 Effect::Note { what, code } => {
                     self.core.outputs.push_back(Output::Note { link, what, code });

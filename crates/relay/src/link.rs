@@ -28,6 +28,8 @@ pub enum LinkTimer {
     Watchdog,
     /// The peer must have agreed to part by now.
     Teardown,
+    /// What failed must have come back by now.
+    Recovery,
 }
 
 /// What happens because of an event. The gateway carries them out in order.
@@ -66,6 +68,9 @@ pub enum Effect {
         /// Which.
         timer: LinkTimer,
     },
+    /// What this machine shares with others of its stack has changed: they shall look at it again,
+    /// see [`Link::tidings`].
+    Tidings,
     /// Something an operator wants to read about, with a code where the protocol has one.
     Note {
         /// What happened.
@@ -115,6 +120,9 @@ pub trait Link: Send {
 
     /// A timer ran out.
     fn expired(&mut self, now: Time, timer: LinkTimer, fx: &mut Effects<'_>);
+
+    /// A machine of the stack has changed what it shares with this one.
+    fn tidings(&mut self, _now: Time, _fx: &mut Effects<'_>) {}
 
     /// The gateway is about to end: part from the peer in order, and do not come back.
     fn stop(&mut self, now: Time, fx: &mut Effects<'_>);

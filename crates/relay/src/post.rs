@@ -2,6 +2,8 @@
 
 use procedure::LinkId;
 
+use crate::pass::Progress;
+
 /// Octets a post may hold before its writer stops reading its own sockets and refuses new requests
 /// that would have to cross.
 pub const POST_OCTETS_MAX: usize = 8 << 20;
@@ -18,6 +20,8 @@ enum Item {
     Send { link: LinkId, generation: u32, octets: u32 },
     Answer { link: LinkId, octets: u32 },
     Down { link: LinkId, generation: u32 },
+    Progress { label: u32, progress: Progress },
+    Tidings,
 }
 
 /// One item of a post, with its frame.
@@ -30,6 +34,10 @@ pub(crate) enum Letter<'a> {
     /// This "up" of my link has ended: move what you sent over it until then. The link may be up
     /// again by now, and what was sent since stays.
     Down { link: LinkId, generation: u32 },
+    /// A message of this exchange of yours went through my hands.
+    Progress { label: u32, progress: Progress },
+    /// A machine of mine changed what it shares with yours.
+    Tidings,
 }
 
 impl Post {
@@ -67,6 +75,14 @@ impl Post {
         self.items.push(Item::Down { link, generation });
     }
 
+    pub(crate) fn progress(&mut self, label: u32, progress: Progress) {
+        self.items.push(Item::Progress { label, progress });
+    }
+
+    pub(crate) fn tidings(&mut self) {
+        self.items.push(Item::Tidings);
+    }
+
     pub(crate) fn letters(&self) -> impl Iterator<Item = Letter<'_>> {
         let mut rest = self.octets.as_slice();
         self.items.iter().map(move |item| {
@@ -81,6 +97,8 @@ impl Post {
                 }
                 Item::Answer { link, octets } => Letter::Answer { link, frame: take(octets) },
                 Item::Down { link, generation } => Letter::Down { link, generation },
+                Item::Progress { label, progress } => Letter::Progress { label, progress },
+                Item::Tidings => Letter::Tidings,
             }
         })
     }

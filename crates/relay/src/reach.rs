@@ -1,6 +1,6 @@
 //! Which live link of the chosen group; the next one on failure.
 
-use procedure::{Group, LinkId, Refusal};
+use procedure::{Group, LinkId, Member, Refusal};
 
 use crate::{Board, Post, Rng};
 
@@ -54,6 +54,8 @@ pub(crate) struct Choice<'a> {
     pub(crate) tried: &'a Tried,
     /// The asker has few exchanges open; see [`LIGHT_ASKER_MAX`].
     pub(crate) light: bool,
+    /// Messages of one value go over the same member while it lives.
+    pub(crate) sequence: Option<u8>,
     /// By worker: what is bound for its links and has not left yet. Link `i` is worker `i % n`'s.
     pub(crate) posts: &'a [Post],
 }
@@ -77,12 +79,13 @@ pub(crate) fn reach(
     board: &Board,
     rng: &mut Rng,
     choice: &Choice<'_>,
+    carries: impl Fn(LinkId) -> bool,
 ) -> Result<(LinkId, u32), Refusal> {
     if choice.tried.is_full() {
         return Err(Refusal::Unroutable);
     }
     let live = |link: LinkId| {
-        let usable = link != choice.from && !choice.tried.contains(link);
+        let usable = link != choice.from && !choice.tried.contains(link) && carries(link);
         usable.then(|| board.up(link)).flatten()
     };
     let room_octets = if choice.light { 2 * LINK_HIGH_OCTETS } else { LINK_HIGH_OCTETS };
@@ -103,7 +106,11 @@ pub(crate) fn reach(
         // One look at each member: the n-th usable one takes the place of those before it with the
         // chance of its own weight among all so far, which is what a draw by weight gives.
         let (mut total, mut chosen) = (0, None);
-        for member in tier {
+        if let Some(sequence) = choice.sequence {
+            chosen = in_sequence(tier, sequence, |link| live(link).filter(|_| has_room(link)));
+            congested |= chosen.is_none() && tier.iter().any(|member| live(member.link).is_some());
+        }
+        for member in tier.iter().filter(|_| choice.sequence.is_none()) {
             let Some(generation) = live(member.link) else { continue };
             if !has_room(member.link) {
                 congested = true;
@@ -122,10 +129,31 @@ pub(crate) fn reach(
     Err(if congested { Refusal::Congestion } else { Refusal::Unroutable })
 }
 
+/// The usable member whose share of the values `sequence` falls into: the same one as long as the
+/// usable members are the same.
+//= RFC 4666 §1.4.7
+fn in_sequence(
+    tier: &[Member],
+    sequence: u8,
+    usable: impl Fn(LinkId) -> Option<u32>,
+) -> Option<(LinkId, u32)> {
+    let shares = || {
+        tier.iter().filter_map(|member| {
+            Some((member.link, usable(member.link)?, u32::from(member.weight.max(1))))
+        })
+    };
+    let total: u32 = shares().map(|(_, _, weight)| weight).sum();
+    let mut place = u32::from(sequence).checked_rem(total)?;
+    shares().find_map(|(link, generation, weight)| {
+        let before = place;
+        place = place.saturating_sub(weight);
+        (before < weight).then_some((link, generation))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use procedure::Member;
 
     fn group(members: &[(u32, u16, u16)]) -> Group {
         let member = |&(link, priority, weight)| Member { link: LinkId(link), priority, weight };
@@ -144,9 +172,10 @@ mod tests {
             group: Some(group),
             tried,
             light: false,
+            sequence: None,
             posts: &[],
         };
-        reach(board, &mut Rng::new(1), &choice).map(|(link, _)| link.0)
+        reach(board, &mut Rng::new(1), &choice, |_| true).map(|(link, _)| link.0)
     }
 
     #[test]
@@ -184,14 +213,50 @@ mod tests {
         let (group, tried) = (group(&[(1, 1, 1)]), Tried::default());
         let ask = |light| {
             let group = Some(&group);
-            let choice =
-                Choice { from: LinkId(0), named: None, group, tried: &tried, light, posts: &[] };
-            reach(&board, &mut Rng::new(1), &choice).map(|(link, _)| link.0)
+            let choice = Choice {
+                from: LinkId(0),
+                named: None,
+                group,
+                tried: &tried,
+                light,
+                sequence: None,
+                posts: &[],
+            };
+            reach(&board, &mut Rng::new(1), &choice, |_| true).map(|(link, _)| link.0)
         };
         board.set_waiting_octets(LinkId(1), LINK_HIGH_OCTETS as usize);
         assert_eq!((ask(false), ask(true)), (Err(Refusal::Congestion), Ok(1)));
         board.set_waiting_octets(LinkId(1), 2 * LINK_HIGH_OCTETS as usize);
         assert_eq!(ask(true), Err(Refusal::Congestion));
+    }
+
+    #[test]
+    fn one_sequence_stays_on_one_member_and_all_members_are_used() {
+        let board = Board::new(4);
+        let group = group(&[(1, 1, 1), (2, 1, 2), (3, 2, 1)]);
+        let tried = Tried::default();
+        let choose = |sequence| {
+            let choice = Choice {
+                from: LinkId(0),
+                named: None,
+                group: Some(&group),
+                tried: &tried,
+                light: false,
+                sequence: Some(sequence),
+                posts: &[],
+            };
+            reach(&board, &mut Rng::new(1), &choice, |_| true).map(|(link, _)| link.0)
+        };
+        assert_eq!(choose(0), Err(Refusal::Unroutable));
+        for link in 1..4 {
+            board.set_up(LinkId(link), true);
+        }
+        let links: Vec<_> = (0..6).map(choose).collect();
+        assert_eq!(links, [Ok(1), Ok(2), Ok(2), Ok(1), Ok(2), Ok(2)]);
+        board.set_up(LinkId(2), false);
+        assert_eq!((choose(0), choose(1)), (Ok(1), Ok(1)));
+        board.set_up(LinkId(1), false);
+        assert_eq!(choose(5), Ok(3));
     }
 
     #[test]
@@ -208,11 +273,13 @@ mod tests {
             group: Some(&group),
             tried: &tried,
             light: false,
+            sequence: None,
             posts: &[],
         };
         let mut first = 0;
         for _ in 0..10_000 {
-            first += u32::from(reach(&board, &mut rng, &choice).expect("up").0 == LinkId(1));
+            first +=
+                u32::from(reach(&board, &mut rng, &choice, |_| true).expect("up").0 == LinkId(1));
         }
         assert!(
             (7_300..7_700).contains(&first),

@@ -1,6 +1,6 @@
 //! What a protocol family offers the walk: five verbs and a link.
 
-use procedure::{Code, LinkId, Malformed, Procedure, Refusal, Time};
+use procedure::{Code, Layer, LinkId, Malformed, Procedure, Refusal, Symbol, Time};
 
 use crate::core::Core;
 use crate::dialogues::Ticket;
@@ -36,6 +36,35 @@ pub enum Exchange {
         /// What the opening message carried.
         check: u64,
     },
+    /// Belongs to one whose two ends number it themselves; we stand between.
+    Passes {
+        /// What it does to the exchange.
+        part: Part,
+        /// How its ends number the exchange.
+        keys: Keys,
+    },
+}
+
+/// What a message does to an exchange that we stand between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Opens one (TCAP Begin).
+    Opens,
+    /// Continues one, in either direction (TCAP Continue).
+    Continues,
+    /// Ends one, from either end (TCAP End, Abort, a message given back).
+    Ends,
+    /// Belongs to none (Unidirectional, what is not TCAP).
+    Alone,
+}
+
+/// An end's address and its own number for the exchange, hashed with a secret.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Keys {
+    /// Of the end that the message goes to.
+    pub to: Option<u64>,
+    /// Of the end that it comes from.
+    pub from: Option<u64>,
 }
 
 /// How a message goes on.
@@ -51,6 +80,13 @@ pub enum Onward {
         resent: bool,
         /// Put the gateway's own name in the place of the asker's.
         hide_origin: bool,
+    },
+    /// A message that we stand between the ends of, wherever its address leads.
+    Pass {
+        /// The link it goes over.
+        to: LinkId,
+        /// The group that link was chosen from.
+        group: Option<Symbol>,
     },
     /// An answer, back to the asker.
     Answer {
@@ -68,6 +104,13 @@ pub trait Stack: Send + 'static {
     /// The family's name in records and metrics, lower case.
     const NAME: &'static str;
 
+    /// The payload protocol identifier of its messages over SCTP.
+    //= RFC 9260 §3.3.1
+    const PPID: u32;
+
+    /// What complaints about its lowest layer are about.
+    const LAYER: Layer;
+
     /// **link**: how long the frame at the head of `bytes` is; `None` while its header is not
     /// there yet. The length may be more than what has arrived.
     ///
@@ -78,6 +121,27 @@ pub trait Stack: Send + 'static {
 
     /// **link**: a fresh base-protocol machine for a configured link.
     fn link(&self, link: LinkId) -> Box<dyn Link>;
+
+    /// **link**: which of an association's streams a message leaves on, by any number: messages of
+    /// one number keep their order.
+    fn lane(&self, _frame: &[u8]) -> u16 {
+        0
+    }
+
+    /// **reach**: whether a link that is up carries this group's traffic now.
+    fn carries(&self, _link: LinkId, _group: Option<Symbol>) -> bool {
+        true
+    }
+
+    /// **reach**: whether every link of the group gets each message.
+    fn is_broadcast(&self, _group: Symbol) -> bool {
+        false
+    }
+
+    /// How long nothing may be heard of an exchange that we stand between, in milliseconds.
+    fn patience_ms(&self) -> u64 {
+        0
+    }
 
     /// **view**: checks the whole frame and finds the fields that the other verbs need.
     ///
@@ -103,6 +167,12 @@ pub trait Stack: Send + 'static {
     /// **answer**, for a frame that `view` refused: appends one if the protocol has an answer for
     /// it and the frame is a request whose header can be trusted; says its code.
     fn complain(&self, frame: &[u8], malformed: &Malformed, out: &mut Vec<u8>) -> Code;
+
+    /// **answer**, to the opening message of an exchange that we stand between and that nothing
+    /// more was heard of: appends what ends it for its opener, if anything shall.
+    fn abandon(&self, _view: &Self::View<'_>, _out: &mut Vec<u8>) -> Code {
+        Code::None
+    }
 }
 
 /// A [`Stack`] without its type, as the gateway keeps it: each call runs the whole walk inside.
@@ -114,6 +184,12 @@ pub trait AnyStack: Send {
     /// # Errors
     /// As there.
     fn frame_octets(&self, bytes: &[u8]) -> Result<Option<usize>, Malformed>;
+    /// See [`Stack::PPID`].
+    fn ppid(&self) -> u32;
+    /// The complaint about a message that its transport says is longer or shorter than it says.
+    fn misfit(&self) -> Malformed;
+    /// See [`Stack::lane`].
+    fn lane(&self, frame: &[u8]) -> u16;
     /// See [`Stack::link`].
     fn link(&self, link: LinkId) -> Box<dyn Link>;
     /// One whole frame of traffic takes the walk.
@@ -131,6 +207,19 @@ impl<S: Stack> AnyStack for S {
 
     fn frame_octets(&self, bytes: &[u8]) -> Result<Option<usize>, Malformed> {
         Stack::frame_octets(self, bytes)
+    }
+
+    fn ppid(&self) -> u32 {
+        S::PPID
+    }
+
+    fn misfit(&self) -> Malformed {
+        let why = "not the length of the message that carried it";
+        Malformed { layer: S::LAYER, field: "Message Length", offset: 0, why, code: 0 }
+    }
+
+    fn lane(&self, frame: &[u8]) -> u16 {
+        Stack::lane(self, frame)
     }
 
     fn link(&self, link: LinkId) -> Box<dyn Link> {

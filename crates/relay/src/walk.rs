@@ -6,6 +6,7 @@ use procedure::{
 
 use crate::core::Core;
 use crate::dialogues::{Dialogue, Dialogues, Ticket};
+use crate::pass;
 use crate::reach::{Choice, LIGHT_ASKER_MAX, SENDS_MAX, Tried, reach};
 use crate::stack::{Arrival, Exchange, Onward, Stack};
 
@@ -41,6 +42,9 @@ pub(crate) fn walk<S: Stack>(stack: &S, core: &mut Core, arrival: &Arrival, fram
                         asker_generation: generation,
                         named: procedure.named,
                         group,
+                        sequence: procedure.sequence,
+                        passes: false,
+                        keys: [None; 2],
                         hide_origin: decision.edits.hide_origin,
                         tried: Tried::default(),
                         sent: None,
@@ -55,6 +59,9 @@ pub(crate) fn walk<S: Stack>(stack: &S, core: &mut Core, arrival: &Arrival, fram
                 }
             }
         }
+        Exchange::Passes { part, keys } => {
+            pass::pass(stack, core, arrival, &view, frame, part, &keys);
+        }
         Exchange::Closes { label, check } => {
             close(stack, core, arrival, &view, frame, label, check);
         }
@@ -62,7 +69,7 @@ pub(crate) fn walk<S: Stack>(stack: &S, core: &mut Core, arrival: &Arrival, fram
 }
 
 /// **decide**, after what no rule may overrule.
-fn decide(core: &Core, procedure: &Procedure<'_>) -> Decision {
+pub(crate) fn decide(core: &Core, procedure: &Procedure<'_>) -> Decision {
     let refuse =
         |refusal| Decision { verdict: Verdict::Refuse(refusal), ..Decision::forward(None) };
     if procedure.looped {
@@ -112,11 +119,12 @@ fn choose(core: &mut Core, ticket: Ticket) -> Result<(LinkId, u32), Refusal> {
     let (from, named, tried) = (dialogue.record.from, dialogue.named, dialogue.tried);
     let light = core.dialogues.open_by(from) <= LIGHT_ASKER_MAX;
     let (tried, posts) = (&tried, &core.posts);
-    reach(&core.board, &mut core.rng, &Choice { from, named, group, tried, light, posts })
+    let choice = Choice { from, named, group, tried, light, sequence: None, posts };
+    reach(&core.board, &mut core.rng, &choice, |_| true)
 }
 
 /// **answer**, by ourselves.
-fn refuse<S: Stack>(
+pub(crate) fn refuse<S: Stack>(
     stack: &S,
     core: &mut Core,
     view: &S::View<'_>,
@@ -130,7 +138,11 @@ fn refuse<S: Stack>(
     let mut code = Code::None;
     let octets = core.send(record.from, generation, |out| code = stack.answer(view, refusal, out));
     record.code = code;
+    // Where the protocol has no answer, silence was the answer.
     let Some(octets) = octets else { return undelivered(core, record) };
+    if octets == 0 {
+        record.finish = Finish::Discarded;
+    }
     record.answer_octets = octets_u32(octets);
     core.finish(record);
 }
@@ -158,6 +170,7 @@ fn close<S: Stack>(
     let Dialogue { record, asker_label, asker_generation, .. } = &mut *closed;
     (record.code, record.success) = stack.outcome(view);
     record.finish = Finish::Answered;
+    record.frames += 1;
     record.provenance = if record.success { Provenance::None } else { Provenance::Relayed };
     let onward = Onward::Answer { label: *asker_label };
     let write = |out: &mut Vec<u8>| stack.rewrite(view, &onward, out);
@@ -175,6 +188,9 @@ fn close<S: Stack>(
 /// for the peer that did not, through the same verb as every other refusal.
 pub(crate) fn expire<S: Stack>(stack: &S, core: &mut Core, ticket: Ticket) {
     let Some(dialogue) = core.dialogues.get_mut(ticket) else { return };
+    if dialogue.passes {
+        return pass::expire(stack, core, ticket);
+    }
     dialogue.timer = None;
     let (sent, stack_id) = (dialogue.sent, dialogue.record.stack);
     let Some((over, _)) = sent else {
@@ -196,6 +212,10 @@ pub(crate) fn expire<S: Stack>(stack: &S, core: &mut Core, ticket: Ticket) {
 //= RFC 6733 §5.5.4
 pub(crate) fn reroute<S: Stack>(stack: &S, core: &mut Core, ticket: Ticket) {
     let Some(dialogue) = core.dialogues.get_mut(ticket) else { return };
+    if dialogue.passes {
+        // Only when all are about to end: what passed a dead link goes on over the next one.
+        return pass::give_up(stack, core, ticket, Finish::Discarded);
+    }
     let request = std::mem::take(&mut dialogue.request);
     if let Some((link, _)) = dialogue.sent {
         core.count(link, |counters| &counters.failovers, u64::from(!core.stopping));
@@ -248,7 +268,11 @@ fn undelivered(core: &mut Core, record: &mut Record) {
     core.finish(record);
 }
 
-fn provenance(procedure: &Procedure<'_>, decision: &Decision, refusal: Refusal) -> Provenance {
+pub(crate) fn provenance(
+    procedure: &Procedure<'_>,
+    decision: &Decision,
+    refusal: Refusal,
+) -> Provenance {
     match refusal {
         Refusal::Loop if procedure.looped => Provenance::Protocol,
         _ if procedure.spoofed => Provenance::Screening,
@@ -257,7 +281,12 @@ fn provenance(procedure: &Procedure<'_>, decision: &Decision, refusal: Refusal) 
 }
 
 /// A record in the making.
-fn opened(core: &Core, procedure: &Procedure<'_>, decision: &Decision, frame: &[u8]) -> Record {
+pub(crate) fn opened(
+    core: &Core,
+    procedure: &Procedure<'_>,
+    decision: &Decision,
+    frame: &[u8],
+) -> Record {
     Record {
         opened: procedure.arrived,
         closed: procedure.arrived,
@@ -284,6 +313,7 @@ fn opened(core: &Core, procedure: &Procedure<'_>, decision: &Decision, frame: &[
         attempt: decision.attempt,
         exit: decision.exit,
         because: decision.because,
+        frames: 1,
         request_octets: octets_u32(frame.len()),
         answer_octets: 0,
         exchange: procedure.exchange,
@@ -318,12 +348,13 @@ pub(crate) fn bare(core: &Core, arrival: &Arrival, frame: &[u8], finish: Finish)
         attempt: 0,
         exit: None,
         because: procedure::Because::default(),
+        frames: 1,
         request_octets: octets_u32(frame.len()),
         answer_octets: 0,
         exchange: 0,
     }
 }
 
-fn octets_u32(octets: usize) -> u32 {
+pub(crate) fn octets_u32(octets: usize) -> u32 {
     u32::try_from(octets).unwrap_or(u32::MAX)
 }

@@ -21,8 +21,6 @@ pub(crate) fn describe<'a>(shared: &Shared, view: &View<'a>, arrival: &Arrival) 
     let destination = node(host, view.destination_realm);
     let named = (!destination.host.is_empty()).then(|| shared.find(destination.host)).flatten();
     Procedure {
-        stack: arrival.stack,
-        from: arrival.link,
         act,
         domain,
         access: if header.application == S6A { s6a::access(view) } else { Access::Unknown },
@@ -38,8 +36,8 @@ pub(crate) fn describe<'a>(shared: &Shared, view: &View<'a>, arrival: &Arrival) 
         //= RFC 6733 §6.1.3
         looped: view.routed || shared.is_own(origin.host),
         initial: s6a::initial(act, view),
-        arrived: arrival.time,
         spoofed: !shared.may_originate(arrival.link, origin.realm),
+        ..Procedure::unknown(arrival.stack, arrival.link, arrival.time)
     }
 }
 

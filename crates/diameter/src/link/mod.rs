@@ -58,7 +58,7 @@ pub(crate) struct Machine {
     /// The last Hop-by-Hop Identifier that we took, once we took one.
     hop_by_hop: Option<u32>,
     /// Which timers run, by [`slot`].
-    armed: [bool; 4],
+    armed: [bool; 5],
 }
 
 const fn slot(timer: LinkTimer) -> usize {
@@ -67,6 +67,7 @@ const fn slot(timer: LinkTimer) -> usize {
         LinkTimer::Handshake => 1,
         LinkTimer::Watchdog => 2,
         LinkTimer::Teardown => 3,
+        LinkTimer::Recovery => 4,
     }
 }
 
@@ -89,7 +90,7 @@ impl Machine {
             watch: Watch::new(),
             tries: 0,
             hop_by_hop: None,
-            armed: [false; 4],
+            armed: [false; 5],
         }
     }
 
@@ -381,6 +382,7 @@ impl Link for Machine {
             LinkTimer::Reconnect => self.dispatch(now, Event::Start, fx),
             LinkTimer::Watchdog => self.tick(now, fx),
             LinkTimer::Teardown => self.dispatch(now, Event::TeardownTimeout, fx),
+            LinkTimer::Recovery => {}
             LinkTimer::Handshake => {
                 if self.rival.is_some_and(|rival| rival.cer.is_none()) {
                     note("the peer connected and did not introduce itself", 0, fx);

@@ -94,6 +94,7 @@ impl Stage {
                 self.timers[slot(timer)] = Some(at);
             }
             Effect::Disarm { timer } => self.timers[slot(timer)] = None,
+            Effect::Tidings => {}
             Effect::Note { what, code } => self.notes.push((what, code)),
         }
     }

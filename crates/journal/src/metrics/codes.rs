@@ -45,6 +45,10 @@ pub(super) fn class(code: Code) -> Option<(&'static str, Option<u32>)> {
             let known = vendor == VENDOR_3GPP && is_known(&EXPERIMENTAL, code);
             Some(("experimental", known.then_some(code)))
         }
+        Code::Error(code) => Some(("error", (code < SMALL).then_some(code))),
+        Code::Reject(code) => Some(("reject", (code < 4 * 256).then_some(code))),
+        Code::Abort(code) => Some(("abort", (code <= Code::USER_ABORT).then_some(code))),
+        Code::Returned(code) => Some(("returned", (code < SMALL).then_some(code))),
     }
 }
 

@@ -100,6 +100,7 @@ pub fn answered(symbols: &Symbols) -> Record {
         attempt: 0,
         exit: None,
         because,
+        frames: 2,
         request_octets: 400,
         answer_octets: 200,
         exchange: 0xabc,

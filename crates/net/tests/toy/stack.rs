@@ -7,8 +7,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use procedure::{
-    Access, Act, Code, Decision, Domain, Group, Layer, LinkId, Malformed, Node, Policy, Procedure,
-    Record, Refusal, Rules, Time,
+    Code, Decision, Group, Layer, LinkId, Malformed, Policy, Procedure, Record, Refusal, Rules,
+    Time,
 };
 use relay::{
     Admission, Arrival, Caller, ConnId, Effect, Effects, Exchange, Hello, Link, LinkTimer, Onward,
@@ -61,6 +61,8 @@ pub(crate) struct Toy(pub(crate) Arc<Vec<bool>>);
 impl Stack for Toy {
     type View<'a> = View<'a>;
     const NAME: &'static str = "toy";
+    const PPID: u32 = 0;
+    const LAYER: Layer = Layer::Diameter;
 
     fn frame_octets(&self, bytes: &[u8]) -> Result<Option<usize>, Malformed> {
         if bytes.len() < 4 {
@@ -92,24 +94,9 @@ impl Stack for Toy {
 
     fn describe<'a>(&self, view: &Self::View<'a>, arrival: &Arrival) -> Procedure<'a> {
         Procedure {
-            stack: arrival.stack,
-            from: arrival.link,
-            act: Act::Transit,
-            domain: Domain::Unknown,
-            access: Access::Unknown,
-            application: 0,
-            operation: 0,
-            imsi: None,
-            visited: None,
-            origin: Node::default(),
-            destination: Node::default(),
             named: Some(LinkId(u32::from(view.0[5]))),
             exchange: check(view.0),
-            repeat: false,
-            looped: false,
-            initial: false,
-            arrived: arrival.time,
-            spoofed: false,
+            ..Procedure::unknown(arrival.stack, arrival.link, arrival.time)
         }
     }
 
@@ -120,6 +107,7 @@ impl Stack for Toy {
     fn rewrite(&self, view: &View<'_>, onward: &Onward, out: &mut Vec<u8>) {
         let label = match *onward {
             Onward::Request { label, .. } | Onward::Answer { label } => label,
+            Onward::Pass { .. } => unreachable!("it numbers its own exchanges"),
         };
         write(out, view.0[4], view.0[5], label, check(view.0), &view.0[HEAD..]);
     }

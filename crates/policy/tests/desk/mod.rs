@@ -102,8 +102,6 @@ impl Desk {
             message.origin_realm.map_or_else(|| policy::standard_realm(visited), ToOwned::to_owned);
         self.exchange.set(self.exchange.get() + 1);
         let procedure = Procedure {
-            stack: StackId(0),
-            from: LinkId(0),
             act: message.act,
             domain: message.domain,
             access: message.access,
@@ -113,15 +111,11 @@ impl Desk {
             visited: Some(visited),
             origin: Node { host: b"mme1", realm: realm.as_bytes() },
             destination: Node { host: b"", realm: message.destination_realm.as_bytes() },
-            named: None,
             exchange: message
                 .exchange
                 .unwrap_or_else(|| self.exchange.get().wrapping_mul(0x9e37_79b9_7f4a_7c15)),
-            repeat: false,
-            looped: false,
-            spoofed: false,
             initial: true,
-            arrived: self.time(),
+            ..Procedure::unknown(StackId(0), LinkId(0), self.time())
         };
         self.engine.rules().decide(self.time(), &procedure)
     }
@@ -155,6 +149,7 @@ impl Desk {
             attempt: decision.attempt,
             exit: decision.exit,
             because: Because::default(),
+            frames: 2,
             request_octets: 0,
             answer_octets: 0,
             exchange: 0,

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use procedure::{
-    Access, Act, Code, Decision, Domain, Group, Layer, LinkId, Malformed, Member, Node, Policy,
+    Access, Act, Code, Decision, Domain, Group, Layer, LinkId, Malformed, Member, Policy,
     Procedure, Record, Refusal, Rules, StackId, Symbol, Time, Verdict, WorkerId,
 };
 use relay::{
@@ -37,6 +37,8 @@ pub(crate) fn label(frame: &[u8]) -> u32 {
 impl Stack for Toy {
     type View<'a> = View<'a>;
     const NAME: &'static str = "toy";
+    const PPID: u32 = 0;
+    const LAYER: Layer = Layer::Diameter;
 
     fn frame_octets(&self, bytes: &[u8]) -> Result<Option<usize>, Malformed> {
         match bytes.first() {
@@ -65,24 +67,15 @@ impl Stack for Toy {
 
     fn describe<'a>(&self, view: &Self::View<'a>, arrival: &Arrival) -> Procedure<'a> {
         Procedure {
-            stack: arrival.stack,
-            from: arrival.link,
             act: Act::Register,
             domain: Domain::Eps,
             access: Access::FourG,
             application: 1,
             operation: u32::from(view.0[1]),
-            imsi: None,
-            visited: None,
-            origin: Node::default(),
-            destination: Node::default(),
-            named: None,
             exchange: u64::from(number(view.0, 6)),
-            repeat: false,
             looped: view.0[1] == b'l',
-            initial: false,
-            arrived: arrival.time,
             spoofed: view.0[1] == b's',
+            ..Procedure::unknown(arrival.stack, arrival.link, arrival.time)
         }
     }
 
@@ -93,6 +86,7 @@ impl Stack for Toy {
     fn rewrite(&self, view: &View<'_>, onward: &Onward, out: &mut Vec<u8>) {
         let (label, what) = match *onward {
             Onward::Request { label, resent, .. } => (label, if resent { b'T' } else { view.0[1] }),
+            Onward::Pass { .. } => unreachable!("it numbers its own exchanges"),
             Onward::Answer { label } => (label, view.0[1]),
         };
         out.extend(frame(view.0[0], what, label, number(view.0, 6)));

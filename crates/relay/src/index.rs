@@ -1,0 +1,83 @@
+//! Finds exchanges that we only stand between: their two ends number them themselves, so nothing
+//! of ours travels in the messages. Shared by all workers, for the answer may come in anywhere.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Locks that share the table; a worker rarely meets another one at the same.
+const SHARDS: usize = 64;
+
+/// By an end's own number for an exchange: our label of it.
+#[derive(Debug)]
+pub(crate) struct Index {
+    shards: Box<[Mutex<Shard>]>,
+}
+
+type Shard = HashMap<u64, u32, BuildHasherDefault<Already>>;
+
+/// The keys are hashes with a secret already.
+#[derive(Debug, Default)]
+struct Already(u64);
+
+impl Hasher for Already {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {}
+
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
+    }
+}
+
+impl Default for Index {
+    fn default() -> Self {
+        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+    }
+}
+
+impl Index {
+    /// The exchange that an end numbers so.
+    pub(crate) fn find(&self, key: u64) -> Option<u32> {
+        self.shard(key)?.get(&key).copied()
+    }
+
+    /// Notes how an end numbers an exchange, unless the number is taken; whether it was free. Each
+    /// open exchange has two at most, so the table is bounded as they are.
+    pub(crate) fn insert(&self, key: u64, label: u32) -> bool {
+        let Some(mut shard) = self.shard(key) else { return false };
+        *shard.entry(key).or_insert(label) == label
+    }
+
+    /// The exchange is over. Another one that took the number meanwhile keeps it.
+    pub(crate) fn remove(&self, key: u64, label: u32) {
+        let Some(mut shard) = self.shard(key) else { return };
+        if shard.get(&key) == Some(&label) {
+            shard.remove(&key);
+        }
+    }
+
+    fn shard(&self, key: u64) -> Option<MutexGuard<'_, Shard>> {
+        // The table uses the low and the high bits; these are in between.
+        let shard = self.shards.get((key >> 40) as usize % SHARDS)?;
+        Some(shard.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_names_one_exchange_until_it_is_over() {
+        let index = Index::default();
+        assert!(index.insert(7, 1) && !index.insert(7, 2));
+        index.remove(7, 2);
+        assert_eq!(index.find(7), Some(1));
+        index.remove(7, 1);
+        assert_eq!(index.find(7), None);
+        assert!(index.insert(7, 2));
+    }
+}
