@@ -1,6 +1,11 @@
 //! The smallest stack that can take the walk, and two workers' worth of harness around it.
 //!
-//! A frame is ten octets: kind (`?` or `!`), what (`r` register, `x` unreadable), label, check.
+//! A frame is ten octets: kind, what, and two numbers. `?` asks and `!` answers, with label and
+//! check; what is `r` for register, `x` for unreadable and so on. `b`, `c`, `e` and `a` begin,
+//! continue, end and stand alone: the numbers are those of the end it goes to and of the one it
+//! comes from, 0 where there is none.
+
+#![allow(dead_code, reason = "each test uses its part")]
 
 use std::sync::Arc;
 
@@ -9,8 +14,8 @@ use procedure::{
     Procedure, Record, Refusal, Rules, StackId, Symbol, Time, Verdict, WorkerId,
 };
 use relay::{
-    AnyStack, Arrival, Board, ConnId, Effect, Effects, Exchange, Gateway, Link, LinkTimer, Onward,
-    Output, Passage, Post, Setup, Side, Stack,
+    AnyStack, Arrival, Board, ConnId, Effect, Effects, Exchange, Gateway, Keys, Link, LinkTimer,
+    Onward, Output, Part, Passage, Post, Setup, Side, Stack,
 };
 
 pub(crate) const OCTETS: usize = 10;
@@ -42,7 +47,7 @@ impl Stack for Toy {
 
     fn frame_octets(&self, bytes: &[u8]) -> Result<Option<usize>, Malformed> {
         match bytes.first() {
-            Some(b'?' | b'!') => Ok(Some(OCTETS)),
+            Some(b'?' | b'!' | b'a' | b'b' | b'c' | b'e') => Ok(Some(OCTETS)),
             Some(_) => Err(malformed("kind")),
             None => Ok(None),
         }
@@ -58,6 +63,22 @@ impl Stack for Toy {
 
     fn correlate(&self, view: &View<'_>) -> Exchange {
         let (label, check) = (number(view.0, 2), u64::from(number(view.0, 6)));
+        let part = match view.0[0] {
+            b'b' => Some(Part::Opens),
+            b'c' => Some(Part::Continues),
+            b'e' => Some(Part::Ends),
+            b'a' => Some(Part::Alone),
+            _ => None,
+        };
+        if let Some(part) = part {
+            // Spread over the shards as the hashes of a real stack are.
+            let key =
+                |number: u64| (number > 0).then(|| number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            return Exchange::Passes {
+                part,
+                keys: Keys { to: key(label.into()), from: key(check) },
+            };
+        }
         if view.0[0] == b'?' {
             Exchange::Opens { label, check }
         } else {
@@ -66,8 +87,11 @@ impl Stack for Toy {
     }
 
     fn describe<'a>(&self, view: &Self::View<'a>, arrival: &Arrival) -> Procedure<'a> {
+        let passes = !matches!(view.0[0], b'?' | b'!');
         Procedure {
-            act: Act::Register,
+            // Askers' numbers are small.
+            led: passes.then_some(Symbol(u32::from((1..20).contains(&number(view.0, 2))))),
+            act: if view.0[1] == b't' { Act::Transit } else { Act::Register },
             domain: Domain::Eps,
             access: Access::FourG,
             application: 1,
@@ -86,7 +110,7 @@ impl Stack for Toy {
     fn rewrite(&self, view: &View<'_>, onward: &Onward, out: &mut Vec<u8>) {
         let (label, what) = match *onward {
             Onward::Request { label, resent, .. } => (label, if resent { b'T' } else { view.0[1] }),
-            Onward::Pass { .. } => unreachable!("it numbers its own exchanges"),
+            Onward::Pass { .. } => return out.extend(view.0),
             Onward::Answer { label } => (label, view.0[1]),
         };
         out.extend(frame(view.0[0], what, label, number(view.0, 6)));
@@ -94,8 +118,20 @@ impl Stack for Toy {
 
     fn answer(&self, view: &View<'_>, refusal: Refusal, out: &mut Vec<u8>) -> Code {
         let what = refusal.name().as_bytes()[0];
+        if view.0[0] == b'a' {
+            return Code::None;
+        }
         out.extend(frame(b'!', what, number(view.0, 2), number(view.0, 6)));
         Code::Base(u32::from(what))
+    }
+
+    fn patience_ms(&self) -> u64 {
+        9000
+    }
+
+    fn abandon(&self, view: &View<'_>, out: &mut Vec<u8>) -> Code {
+        out.extend(frame(b'e', b'p', number(view.0, 6), 0));
+        Code::Abort(1)
     }
 
     fn complain(&self, bytes: &[u8], _: &Malformed, out: &mut Vec<u8>) -> Code {
@@ -154,7 +190,7 @@ impl Link for ToyLink {
 }
 
 /// Forwards everything to one group, except what steering refuses: operation `n`.
-struct ToyRules(Group);
+struct ToyRules(Group, Group);
 
 impl Rules for ToyRules {
     fn decide(&self, _: Time, procedure: &Procedure<'_>) -> Decision {
@@ -169,8 +205,8 @@ impl Rules for ToyRules {
 
     fn learn(&self, _: &Record) {}
 
-    fn group(&self, _: Symbol) -> Option<&Group> {
-        Some(&self.0)
+    fn group(&self, name: Symbol) -> Option<&Group> {
+        Some(if name == Symbol(0) { &self.0 } else { &self.1 })
     }
 }
 
@@ -202,7 +238,8 @@ impl Harness {
     pub(crate) fn new(workers: u8, links: u32, homes: &[(u32, u16)]) -> Self {
         let member = |&(link, priority)| Member { link: LinkId(link), priority, weight: 1 };
         let members = homes.iter().map(member).collect();
-        let policy = Arc::new(ToyPolicy(Arc::new(ToyRules(Group { members }))));
+        let askers = Group { members: vec![member(&(0, 0))] };
+        let policy = Arc::new(ToyPolicy(Arc::new(ToyRules(Group { members }, askers))));
         let board = Arc::new(Board::new(links as usize));
         let gateway = |worker| {
             let stacks: Vec<Box<dyn AnyStack>> = vec![Box::new(Toy)];
