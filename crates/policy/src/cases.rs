@@ -8,6 +8,9 @@ use crate::networks::{PLMN_EXPECTED, REALM_EXPECTED, realm};
 use crate::reading::{Reading, accesses, acts, domains, refusals};
 use crate::{Compiled, Diagnostic, Explanation, Probe, Source};
 
+/// What a node's number in a file looks like, for diagnostics.
+const NUMBER_EXPECTED: &str = "1 to 19 digits without a plus sign, as \"447802002505\"";
+
 /// One case.
 #[derive(Debug)]
 pub(crate) struct Case {
@@ -60,6 +63,8 @@ fn read_probe(section: &Section<'_>, reading: &Reading<'_>) -> Probe {
     probe.imsi = imsi.map(|imsi| imsi.value);
     let visited = section.parsed("visited", PLMN_EXPECTED, |text| text.parse().ok());
     probe.visited = visited.map(|visited| visited.value);
+    let node = section.parsed("node", NUMBER_EXPECTED, |text| text.parse().ok());
+    probe.node = node.map(|node| node.value);
     probe.origin_host = name("origin_host");
     probe.origin_realm = name("origin_realm");
     probe.destination_host = name("destination_host");

@@ -3,13 +3,14 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use procedure::{Group, LinkId, Symbol, Symbols, Vocabulary};
+use procedure::{Group, LinkId, Member, Symbol, Symbols, Vocabulary};
 use serde::Serialize;
 
 use crate::cases::{self, Case};
 use crate::customers::Customers;
 use crate::document::Complaints;
 use crate::hash::WordMap;
+use crate::networks::Taken;
 use crate::reading::{Kind, Reading};
 use crate::route::{self, Routes};
 use crate::screen::Screening;
@@ -28,6 +29,8 @@ pub struct Context<'a> {
     pub vocabulary: &'a dyn Vocabulary,
     /// The configured peers by name; without them members of groups are not checked.
     pub peers: Option<&'a [(String, LinkId)]>,
+    /// Groups of links that come with the configuration of the peers.
+    pub groups: &'a [(String, Vec<LinkId>)],
 }
 
 /// Rules that have passed every check: immutable, swapped whole.
@@ -107,9 +110,9 @@ pub fn compile(sources: &[Source], context: &Context<'_>) -> Result<Compiled, Ve
         .collect();
     let of_kind = |wanted: Kind| kinds.iter().filter(move |(kind, _)| *kind == wanted);
     let mut networks = Networks::built_in();
-    let mut family = 0;
+    let mut taken = Taken::new();
     for (_, source) in of_kind(Kind::Networks) {
-        networks.overlay(source, &complaints, &mut family);
+        networks.overlay(source, &complaints, &mut taken);
     }
     let reading = Reading {
         symbols: context.symbols,
@@ -118,7 +121,7 @@ pub fn compile(sources: &[Source], context: &Context<'_>) -> Result<Compiled, Ve
         complaints: &complaints,
         names: RefCell::default(),
     };
-    let mut rules = Rules::new(context.symbols);
+    let mut rules = Rules::new(context.symbols, context.groups);
     for order in [Kind::Customers, Kind::Routes, Kind::Steering, Kind::Screening, Kind::Cases] {
         for (kind, source) in of_kind(order) {
             let document = Document::parse(source, &complaints);
@@ -147,14 +150,17 @@ struct Rules {
 }
 
 impl Rules {
-    fn new(symbols: &Symbols) -> Self {
+    fn new(symbols: &Symbols, given: &[(String, Vec<LinkId>)]) -> Self {
+        let member = |link: &LinkId| Member { link: *link, priority: 1, weight: 1 };
+        let group = |links: &[LinkId]| Group { members: links.iter().map(member).collect() };
+        let groups = given.iter().map(|(name, links)| (symbols.intern(name), group(links)));
         Self {
             customers: Customers::default(),
             screening: Screening::new(symbols),
             plans: Vec::new(),
             plan_countries: Vec::new(),
             routes: Vec::new(),
-            groups: BTreeMap::new(),
+            groups: groups.collect(),
             cases: Vec::new(),
         }
     }

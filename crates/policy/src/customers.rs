@@ -1,10 +1,10 @@
 //! Whose subscribers they are: customers by network and by IMSI prefix.
 
-use procedure::{Imsi, Plmn, Symbol};
+use procedure::{Imsi, Node, Plmn, Symbol};
 
 use crate::document::Section;
 use crate::hash::WordMap;
-use crate::networks::{PLMN_EXPECTED, REALM_EXPECTED, realm};
+use crate::networks::{Networks, PLMN_EXPECTED, REALM_EXPECTED, realm};
 use crate::reading::Reading;
 
 /// First digits of IMSIs.
@@ -35,6 +35,12 @@ impl Prefix {
         imsi.len() >= self.digits as usize && imsi.word() & Self::mask(self.digits) == self.word
     }
 
+    /// What every IMSI of a network begins with.
+    pub(crate) const fn of_network(plmn: Plmn) -> Self {
+        let digits = 3 + plmn.mnc_digits() as u8;
+        Self { word: (plmn.word() as u64) << 40 & Self::mask(digits), digits }
+    }
+
     const fn mask(digits: u8) -> u64 {
         u64::MAX << (64 - 4 * digits as u32)
     }
@@ -57,6 +63,17 @@ pub(crate) struct Customer {
     pub(crate) realms: Vec<String>,
 }
 
+impl Customer {
+    /// Whether a node of this realm, in this network, is its own.
+    pub(crate) fn owns(&self, networks: &Networks, realm: &[u8], network: Option<Plmn>) -> bool {
+        let mut realms = self.realms.iter();
+        realms.any(|own| realm.eq_ignore_ascii_case(own.as_bytes()))
+            || network.is_some_and(|network| {
+                self.plmns.iter().any(|plmn| networks.same_operator(*plmn, network))
+            })
+    }
+}
+
 /// All customers; the longest prefix of an IMSI decides whose it is, so that a virtual operator
 /// inside somebody's number range is told apart.
 #[derive(Debug, Default)]
@@ -76,6 +93,19 @@ impl Customers {
             let long_enough = imsi.len() >= usize::from(*digits);
             place.checked_sub(1).filter(|_| long_enough).and_then(|place| self.list.get(place))
         })
+    }
+
+    /// Whose all of a network is, where no IMSI tells it more exactly.
+    pub(crate) fn of_network(&self, plmn: Plmn) -> Option<&Customer> {
+        let Prefix { word, digits } = Prefix::of_network(plmn);
+        let place = self.prefixes.get(word | u64::from(digits)).copied()?;
+        place.checked_sub(1).and_then(|place| self.list.get(place))
+    }
+
+    /// Whether this is any customer's own node.
+    pub(crate) fn any_owns(&self, networks: &Networks, node: &Node<'_>) -> bool {
+        let network = networks.of_node(node);
+        self.list.iter().any(|customer| customer.owns(networks, node.realm, network))
     }
 
     pub(crate) fn by_name(&self, name: Symbol) -> Option<&Customer> {
@@ -102,15 +132,16 @@ impl Customers {
         }
         let place = self.list.len() + 1;
         let of_plmns = plmns.iter().map(|plmn| {
-            let prefix = Prefix::parse(&plmn.value.to_string());
-            (prefix, plmn.complain(format!("network `{}` has two customers", plmn.value)))
+            (
+                Prefix::of_network(plmn.value),
+                plmn.complain(format!("network `{}` has two customers", plmn.value)),
+            )
         });
         let of_prefixes = prefixes.iter().map(|prefix| {
             let message = format!("prefix `{}` has two customers", prefix.value);
-            (Some(prefix.value), prefix.complain(message))
+            (prefix.value, prefix.complain(message))
         });
         for (prefix, complaint) in of_plmns.chain(of_prefixes) {
-            let Some(prefix) = prefix else { continue };
             let entry = self.prefixes.entry(prefix.word | u64::from(prefix.digits));
             if *entry != 0 {
                 section.push(complaint);
@@ -140,6 +171,10 @@ mod tests {
         assert!(!prefix.covers("214075".parse().expect("an IMSI")), "too short to say");
         assert_eq!(prefix.to_string(), "2140755");
         assert!(Prefix::parse("").is_none() && Prefix::parse("21x").is_none());
+        for network in ["21407", "310260"] {
+            let plmn = network.parse().expect("a PLMN");
+            assert_eq!(Some(Prefix::of_network(plmn)), Prefix::parse(network));
+        }
         let whole = Prefix::parse("214070000000001").expect("a whole IMSI");
         assert!(whole.covers("214070000000001".parse().expect("an IMSI")));
     }

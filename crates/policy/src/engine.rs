@@ -21,6 +21,8 @@ pub struct Setup {
     pub vocabulary: Arc<dyn Vocabulary + Send + Sync>,
     /// The configured peers by name.
     pub peers: Option<Vec<(String, LinkId)>>,
+    /// Groups of links that come with the configuration of the peers.
+    pub groups: Vec<(String, Vec<LinkId>)>,
     /// Steering's memory.
     pub memory: Arc<Memory>,
 }
@@ -58,6 +60,7 @@ impl Setup {
             symbols: &self.symbols,
             vocabulary: &*self.vocabulary,
             peers: self.peers.as_deref(),
+            groups: &self.groups,
         };
         let compiled = compile(sources, &context)?;
         Ok(Ruleset { compiled, memory: Arc::clone(&self.memory) })

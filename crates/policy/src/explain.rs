@@ -161,14 +161,19 @@ impl Compiled {
         let own = screening.rules.iter();
         let mut rules: Vec<RuleTrace> =
             own.map(|rule| self.trace(rule.name, rule.mode, &rule.matcher, facts)).collect();
-        let origin = String::from_utf8_lossy(facts.procedure.origin.realm).into_owned();
+        let origin = &facts.procedure.origin;
+        let (field, origin) = match origin.realm {
+            [] => ("origin_host", origin.host),
+            realm => ("origin_realm", realm),
+        };
+        let origin = String::from_utf8_lossy(origin).into_owned();
         let built_in = |(name, mode): (Symbol, Mode), holds: bool, expected: &str| RuleTrace {
             rule: self.symbols.name(name).to_string(),
             mode: mode_name(mode),
             matched: !holds,
             close: false,
             conditions: vec![Check {
-                field: "origin_realm",
+                field,
                 holds,
                 expected: expected.to_owned(),
                 actual: origin.clone(),
@@ -176,9 +181,9 @@ impl Compiled {
         };
         let tables = self.tables();
         let speaks = screen::speaks_for_visited(tables, facts);
-        rules.push(built_in(screening.speaks, speaks, "a realm of the visited network"));
+        rules.push(built_in(screening.speaks, speaks, "a node of the visited network"));
         let owns = screen::owns_subscriber(tables, facts);
-        rules.push(built_in(screening.owns, owns, "a realm of the subscriber's own customer"));
+        rules.push(built_in(screening.owns, owns, "a node of the subscriber's own home network"));
         rules
     }
 
@@ -271,8 +276,8 @@ fn said(reason: procedure::Reason, symbols: &Symbols) -> Said {
 /// A memory of one subscriber to decide from: as supposed, else as remembered, else empty.
 fn scratch(facts: &Facts<'_>, now: Time, attempt: Option<u8>, memory: Option<&Memory>) -> Memory {
     let scratch = Memory::new(1, 0);
-    let (Some(customer), Some(imsi), Some(visited)) =
-        (facts.customer, facts.procedure.imsi, facts.visited)
+    let (Some(customer), Some(imsi), Some(operator)) =
+        (facts.customer, facts.procedure.imsi, facts.operator)
     else {
         return scratch;
     };
@@ -284,7 +289,7 @@ fn scratch(facts: &Facts<'_>, now: Time, attempt: Option<u8>, memory: Option<&Me
     let before = attempt.map_or(0, |attempt| attempt.saturating_sub(1));
     let _room = scratch.with(key, Tick::of(now), |episode: &mut Episode| match known {
         Some(known) => *episode = known,
-        None => episode.suppose(visited, before),
+        None => episode.suppose(operator, before),
     });
     scratch
 }

@@ -13,7 +13,7 @@
 //! | `screen`, `steer`, `route` | what does a stage say; one file each, `limit` comes with issue 5 |
 //! | `matcher` | does a rule match; shared by every stage |
 //! | `episode`, `memory` | what has steering done to a subscriber; where is that kept |
-//! | `networks`, `customers` | whose network, which country, whose subscriber |
+//! | `networks`, `titles`, `customers` | whose network, which country, whose subscriber |
 //! | `document`, `diagnostic`, `reading` | what stands in a file, and what is wrong with it |
 //! | `compile`, `plans`, `cases` | from files to rules |
 //! | `engine` | which rules are in force |
@@ -39,6 +39,7 @@ mod reading;
 mod route;
 mod screen;
 mod steer;
+mod titles;
 mod words;
 
 pub use cases::CaseReport;

@@ -16,6 +16,8 @@ pub(crate) struct Facts<'p> {
     pub(crate) home: Option<Plmn>,
     pub(crate) visited: Option<Plmn>,
     pub(crate) country: Country,
+    /// The visited network's operator; attempts are counted by operator.
+    pub(crate) operator: Option<Plmn>,
 }
 
 /// A realm or host in a rule.
@@ -75,6 +77,8 @@ pub(crate) enum Condition {
     /// Application (any when none) and command.
     Command(Vec<(Option<u32>, u32)>),
     ImsiPrefix(Vec<Prefix>),
+    /// Whether the subscriber is named by an IMSI that can be read.
+    HasImsi(bool),
     Customer(Vec<Symbol>),
     Home(Vec<Plmn>),
     Visited(Vec<Plmn>),
@@ -140,6 +144,7 @@ impl Matcher {
         take(&mut list, patterns("origin_host"), Condition::OriginHost);
         let prefixes = section.all_parsed("imsi_prefix", PREFIX_EXPECTED, Prefix::parse);
         take(&mut list, values(prefixes), Condition::ImsiPrefix);
+        list.extend(section.flag("has_imsi").map(Condition::HasImsi));
         take(&mut list, plmns("home"), Condition::Home);
         take(&mut list, plmns("visited"), Condition::Visited);
         let countries = section.all_parsed("country", COUNTRY_EXPECTED, Country::parse);
@@ -215,6 +220,7 @@ impl Condition {
             Self::ImsiPrefix(list) => {
                 procedure.imsi.is_some_and(|imsi| list.iter().any(|prefix| prefix.covers(imsi)))
             }
+            Self::HasImsi(wanted) => procedure.imsi.is_some() == *wanted,
             Self::Customer(list) => any_some(list, facts.customer.as_ref()),
             Self::Home(list) => any_some(list, facts.home.as_ref()),
             Self::Visited(list) => any_some(list, facts.visited.as_ref()),
@@ -235,6 +241,7 @@ impl Condition {
             Self::Application(_) => "application",
             Self::Command(_) => "command",
             Self::ImsiPrefix(_) => "imsi_prefix",
+            Self::HasImsi(_) => "has_imsi",
             Self::Customer(_) => "customer",
             Self::Home(_) => "home",
             Self::Visited(_) => "visited",
@@ -258,6 +265,7 @@ impl Condition {
             Self::Application(list) => join(list, ToString::to_string),
             Self::Command(list) => join(list, |(_, command)| command.to_string()),
             Self::ImsiPrefix(list) => join(list, ToString::to_string),
+            Self::HasImsi(wanted) => wanted.to_string(),
             Self::Customer(list) => join(list, |name| symbols.name(*name).to_string()),
             Self::Home(list) | Self::Visited(list) => join(list, ToString::to_string),
             Self::Country(list) => join(list, |country| country.as_str().to_owned()),
@@ -283,6 +291,7 @@ impl Condition {
             Self::Application(_) => procedure.application.to_string(),
             Self::Command(_) => procedure.operation.to_string(),
             Self::ImsiPrefix(_) => procedure.imsi.map_or("none".to_owned(), Imsi::in_clear),
+            Self::HasImsi(_) => procedure.imsi.is_some().to_string(),
             Self::Customer(_) => {
                 facts.customer.map_or("none".to_owned(), |name| symbols.name(name).to_string())
             }

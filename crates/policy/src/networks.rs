@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use procedure::{Imsi, Plmn};
+use procedure::{Digits, Imsi, Node, Plmn};
 
-use crate::document::{Complaints, Section};
+use crate::document::{At, Complaints, Section};
 use crate::hash::{NameMap, WordMap};
+use crate::titles::{TITLE_DIGITS_MAX, TITLE_EXPECTED, Titles, prefix};
 use crate::{Document, Source};
 
 /// The built-in list; `data/README.md` tells where it comes from.
@@ -49,11 +50,15 @@ pub struct Network {
     pub country: Country,
     /// What people call it.
     pub name: Cow<'static, str>,
-    /// Networks of the same number are one operator's, by an entry of `networks.toml`; a network
-    /// that stands in none is on its own.
-    pub family: u32,
+    /// The first network of the entry of `networks.toml` that it stands in: networks of one entry
+    /// are one operator's. A network that stands in none is on its own.
+    pub operator: Option<Plmn>,
     /// The realm it speaks from, where the operator wrote one.
     pub realm: Option<String>,
+    /// The first digits of its nodes' numbers, where somebody wrote them; the first of several.
+    pub title: Option<Digits>,
+    /// What stands in the place of MCC and MNC where a subscriber's home is addressed by number.
+    pub mgt: Option<Digits>,
 }
 
 /// Every known network.
@@ -63,19 +68,24 @@ pub struct Networks {
     /// By MCC: its country, and whether its network codes usually have three digits.
     countries: WordMap<(Country, bool)>,
     realms: NameMap<Option<Plmn>>,
+    titles: Titles,
+    mgts: Titles,
 }
+
+/// What the files say in two places: networks, realms and prefixes that are taken, and where.
+pub(crate) type Taken = BTreeMap<String, String>;
 
 impl Networks {
     /// The built-in list alone.
     #[must_use]
     pub fn built_in() -> Self {
-        static BUILT_IN: LazyLock<Networks> = LazyLock::new(Networks::read_list);
+        static BUILT_IN: LazyLock<Networks> = LazyLock::new(|| Networks::read_list(LIST));
         BUILT_IN.clone()
     }
 
-    fn read_list() -> Self {
+    fn read_list(list: &'static str) -> Self {
         let mut networks = Self::default();
-        let rows: Vec<Row<'static>> = LIST.lines().filter_map(Row::parse).collect();
+        let rows: Vec<Row<'static>> = list.lines().filter_map(Row::parse).collect();
         networks.add_countries(&rows);
         for row in &rows {
             networks.add(row);
@@ -139,6 +149,43 @@ impl Networks {
         }
     }
 
+    /// The network whose node has this number (VLR, MSC, SGSN, HLR), or whose subscriber.
+    //= E.164 §6
+    #[must_use]
+    pub fn of_title(&self, number: Digits) -> Option<Plmn> {
+        self.titles.owner(number)
+    }
+
+    /// The home network that a mobile global title addresses.
+    //= E.214 §3
+    #[must_use]
+    pub fn of_mobile_title(&self, title: Digits) -> Option<Plmn> {
+        self.mgts.owner(title)
+    }
+
+    /// The mobile global title of a subscriber's home: its network's own digits in the place of MCC
+    /// and MNC, then the rest of the IMSI as far as there is room; none where the table has none.
+    //= E.214 §3
+    #[must_use]
+    pub fn mobile_title(&self, imsi: Imsi) -> Option<Digits> {
+        let home = self.home(imsi)?;
+        let mgt = self.network(home)?.mgt?;
+        let mut room = [0; 15];
+        let rest = imsi.write(&mut room).get(3 + home.mnc_digits()..)?;
+        let room = TITLE_DIGITS_MAX.saturating_sub(mgt.len());
+        rest.iter().take(room).try_fold(mgt, |title, digit| title.with(digit.wrapping_sub(b'0')))
+    }
+
+    /// The network of a node as a message names it: by its realm, or by its number where it has
+    /// none.
+    #[must_use]
+    pub fn of_node(&self, node: &Node<'_>) -> Option<Plmn> {
+        match node.realm {
+            [] => self.of_title(Digits::from_ascii(node.host)?),
+            realm => self.of_realm(realm),
+        }
+    }
+
     fn prefers_short(&self, short: Plmn) -> bool {
         let three = self.countries.get(short.mcc().into()).is_some_and(|(_, three)| *three);
         self.network(short).is_some() || !three
@@ -147,8 +194,13 @@ impl Networks {
     /// Whether two networks are one operator's.
     #[must_use]
     pub fn same_operator(&self, a: Plmn, b: Plmn) -> bool {
-        let family = |plmn| self.network(plmn).map_or(0, |network| network.family);
-        a == b || (family(a) != 0 && family(a) == family(b))
+        a == b || self.operator(a) == self.operator(b)
+    }
+
+    /// The one network that stands for all of an operator's.
+    #[must_use]
+    pub fn operator(&self, plmn: Plmn) -> Plmn {
+        self.network(plmn).and_then(|network| network.operator).unwrap_or(plmn)
     }
 
     /// The realm a network speaks from: the operator's own, else the standard's form.
@@ -206,55 +258,83 @@ impl Networks {
             entry.country = row.country;
             entry.name = Cow::Borrowed(row.name);
         }
+        for title in row.titles.split(',').filter_map(prefix) {
+            entry.title = entry.title.or(Some(title));
+            self.titles.give(title, row.plmn);
+        }
+        if let Some(mgt) = prefix(row.mgt) {
+            entry.mgt = Some(mgt);
+            self.mgts.give(mgt, row.plmn);
+        }
     }
 
     /// Lays one `networks.toml` over the list.
-    pub(crate) fn overlay(&mut self, source: &Source, complaints: &Complaints, family: &mut u32) {
+    pub(crate) fn overlay(&mut self, source: &Source, complaints: &Complaints, taken: &mut Taken) {
         let document = Document::parse(source, complaints);
         let root = document.root(complaints);
         for section in root.sections("network") {
-            *family += 1;
-            self.overlay_one(&section, *family);
+            self.overlay_one(&section, taken);
             section.finish();
         }
         root.finish();
     }
 
-    fn overlay_one(&mut self, section: &Section<'_>, family: u32) {
+    fn overlay_one(&mut self, section: &Section<'_>, taken: &mut Taken) {
         let plmns = section.all_parsed("plmn", PLMN_EXPECTED, |text| text.parse().ok());
         let name = section.text("name");
         let country = section.parsed("country", COUNTRY_EXPECTED, Country::parse);
         let realms = section.all_parsed("realms", REALM_EXPECTED, realm);
-        if plmns.is_empty() {
+        let titles = section.all_parsed("titles", TITLE_EXPECTED, prefix);
+        let mgt = section.parsed("mgt", TITLE_EXPECTED, prefix);
+        let Some(first) = plmns.first().map(|plmn| plmn.value) else {
             section.push(section.at().complain("this network has no `plmn`"));
-        }
+            return;
+        };
         for plmn in &plmns {
+            take(section, taken, format!("network `{}`", plmn.value), plmn);
             let plmn_country = country.as_ref().map(|country| country.value);
             let fallback = plmn_country.unwrap_or_else(|| self.country(plmn.value));
             let entry = self.networks.entry(plmn.value.word().into());
-            if entry.family != 0 && entry.family != family {
-                section.push(plmn.complain(format!("network `{}` has two entries", plmn.value)));
-            }
-            entry.family = family;
+            entry.operator = Some(first);
             entry.country = fallback;
             if let Some(name) = &name {
                 entry.name = Cow::Owned(name.value.to_owned());
             }
             entry.realm = entry.realm.take().or_else(|| realms.first().map(|r| r.value.clone()));
+            entry.title = titles.first().map(|title| title.value).or(entry.title);
+            entry.mgt = mgt.as_ref().map(|mgt| mgt.value).or(entry.mgt);
             // Where the standard's form could be read as two listed networks, this one is meant.
             let standard = self.realms.entry(standard_realm(plmn.value).as_bytes());
             *standard = standard.or(Some(plmn.value));
         }
-        let Some(first) = plmns.first() else { return };
         for realm in &realms {
             let entry = self.realms.entry(realm.value.as_bytes());
             if entry.is_some_and(|other| plmns.iter().all(|plmn| plmn.value != other)) {
                 let message = format!("realm `{}` belongs to two networks", realm.value);
                 section.push(realm.complain(message));
             }
-            *entry = entry.or(Some(first.value));
+            *entry = entry.or(Some(first));
+        }
+        for title in &titles {
+            take(section, taken, format!("prefix `{}` of `titles`", title.value.in_clear()), title);
+            self.titles.give(title.value, first);
+        }
+        if let Some(mgt) = &mgt {
+            take(section, taken, format!("`mgt` `{}`", mgt.value.in_clear()), mgt);
+            self.mgts.give(mgt.value, first);
         }
     }
+}
+
+/// Complains about what stands in the files a second time.
+fn take<T>(section: &Section<'_>, taken: &mut Taken, what: String, at: &At<'_, T>) {
+    let (line, _) = at.source.place(at.span.start);
+    let place = format!("{}:{line}", at.source.name);
+    if let Some(first) = taken.get(&what) {
+        let complaint = at.complain(format!("{what} is given twice"));
+        section.push(complaint.with_help(format!("the first stands at {first}")));
+    }
+    taken.entry(what).or_insert(place);
 }
 
 /// What a PLMN in a file looks like, for diagnostics.
@@ -291,6 +371,8 @@ struct Row<'l> {
     country: Country,
     name: &'l str,
     operational: bool,
+    titles: &'l str,
+    mgt: &'l str,
 }
 
 impl<'l> Row<'l> {
@@ -302,7 +384,9 @@ impl<'l> Row<'l> {
         let _country_name = fields.next()?;
         let name = fields.next()?;
         let operational = fields.next()? == "Operational";
-        Some(Self { plmn, country, name, operational })
+        // Two columns that may be left out: prefixes of node numbers, and the mobile global title.
+        let (titles, mgt) = (fields.next().unwrap_or_default(), fields.next().unwrap_or_default());
+        Some(Self { plmn, country, name, operational, titles, mgt })
     }
 }
 
@@ -334,6 +418,24 @@ mod tests {
             networks.describe(plmn("21407")),
             "214-07 Movistar (Telefónica Móviles España), ES"
         );
+    }
+
+    #[test]
+    fn the_lists_last_two_columns_are_numbers() {
+        let list = "214\t07\tES\tSpain\tMovistar\tOperational\t34609,34629\t34600\n\
+                    234\t10\tGB\tUnited Kingdom\tO2\tOperational\t447802\n\
+                    234\t15\tGB\tUnited Kingdom\tVodafone\tOperational\n";
+        let networks = Networks::read_list(list);
+        let of = |number: &str| {
+            let found = networks.of_title(number.parse().expect("digits"));
+            found.map(|plmn| plmn.to_string())
+        };
+        assert_eq!(of("34629000001").as_deref(), Some("21407"));
+        assert_eq!(of("447802000001").as_deref(), Some("23410"));
+        assert_eq!(of("447785000001"), None);
+        let title = networks.mobile_title("214070123456789".parse().expect("an IMSI"));
+        assert_eq!(title.map(Digits::in_clear).as_deref(), Some("346000123456789"));
+        assert_eq!(networks.of_mobile_title(title.expect("one")), Some(plmn("21407")));
     }
 
     #[test]

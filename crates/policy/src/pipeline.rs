@@ -12,7 +12,7 @@
 //! A stage that refuses ends the walk; everything that spoke until then is in `because`. A procedure
 //! that no route matches goes on without a group: the named node's link may still be there.
 
-use procedure::{Act, Decision, Plmn, Procedure, Record, Time};
+use procedure::{Act, Decision, Domain, Plmn, Procedure, Record, Time};
 
 use crate::Compiled;
 use crate::matcher::Facts;
@@ -41,30 +41,41 @@ impl Compiled {
     pub fn learn(&self, record: &Record, memory: &Memory) {
         let country =
             record.visited.map_or(Country::NONE, |visited| self.networks.country(visited));
-        self.steering.learn(record, country, memory);
+        let operator = record.visited.map(|visited| self.networks.operator(visited));
+        self.steering.learn(record, operator, country, memory);
     }
 
     /// What the tables say about a procedure.
     pub(crate) fn facts<'p>(&self, procedure: &'p Procedure<'p>) -> Facts<'p> {
-        let visited = procedure.visited.or_else(|| self.visited_by_names(procedure));
+        let networks = &self.networks;
+        let visited = procedure
+            .visited
+            .or_else(|| networks.of_title(procedure.serving?))
+            .or_else(|| self.visited_by_names(procedure));
+        let (customer, home) = match (procedure.imsi, procedure.subscriber) {
+            (Some(imsi), _) => (self.customers.of(imsi), networks.home(imsi)),
+            (None, Some(number)) => {
+                let home = networks.of_title(number);
+                (home.and_then(|home| self.customers.of_network(home)), home)
+            }
+            (None, None) => (None, None),
+        };
         Facts {
             procedure,
-            customer: procedure
-                .imsi
-                .and_then(|imsi| self.customers.of(imsi))
-                .map(|customer| customer.name),
-            home: procedure.imsi.and_then(|imsi| self.networks.home(imsi)),
+            customer: customer.map(|customer| customer.name),
+            home,
             visited,
-            country: visited.map_or(Country::NONE, |visited| self.networks.country(visited)),
+            country: visited.map_or(Country::NONE, |visited| networks.country(visited)),
+            operator: visited.map(|visited| networks.operator(visited)),
         }
     }
 
     /// The visited network of a message that does not name one: whoever is not the home.
     fn visited_by_names(&self, procedure: &Procedure<'_>) -> Option<Plmn> {
         match procedure.act {
-            act if is_home_act(act) => self.networks.of_realm(procedure.destination.realm),
+            _ if is_home_act(procedure) => self.networks.of_node(&procedure.destination),
             Act::Transit => None,
-            _ => self.networks.of_realm(procedure.origin.realm),
+            _ => self.networks.of_node(&procedure.origin),
         }
     }
 
@@ -73,7 +84,13 @@ impl Compiled {
     }
 }
 
-/// Whether it is the home network that does this.
-pub(crate) const fn is_home_act(act: Act) -> bool {
-    matches!(act, Act::Deregister | Act::Provision | Act::Recover)
+/// Whether it is the home network that does this. A home that lost its data names no subscriber; a
+/// VLR that lost its own asks for one at a time.
+//= TS 29.002 §8.10.2
+pub(crate) const fn is_home_act(procedure: &Procedure<'_>) -> bool {
+    match procedure.act {
+        Act::Deregister | Act::Provision => true,
+        Act::Recover => !(matches!(procedure.domain, Domain::Cs) && procedure.imsi.is_some()),
+        _ => false,
+    }
 }

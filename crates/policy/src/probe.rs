@@ -2,7 +2,7 @@
 //! the tables as a real message would have it.
 
 use procedure::{
-    Access, Act, Domain, Imsi, LinkId, Node, Plmn, Procedure, StackId, Time, Vocabulary,
+    Access, Act, Digits, Domain, Imsi, LinkId, Node, Plmn, Procedure, StackId, Time, Vocabulary,
 };
 
 use crate::Compiled;
@@ -21,6 +21,8 @@ pub struct Probe {
     pub imsi: Option<Imsi>,
     /// The visited network.
     pub visited: Option<Plmn>,
+    /// The node that serves the subscriber, by its number: names the visited network as MAP does.
+    pub node: Option<Digits>,
     /// Who asks; from the networks where left open.
     pub origin_host: Option<String>,
     /// Who asks; from the networks where left open.
@@ -45,6 +47,7 @@ impl Default for Probe {
             access: Access::Unknown,
             imsi: None,
             visited: None,
+            node: None,
             origin_host: None,
             origin_realm: None,
             destination_host: None,
@@ -60,16 +63,42 @@ impl Probe {
     /// Fills in what was left open.
     #[must_use]
     pub fn complete(mut self, compiled: &Compiled, vocabulary: &dyn Vocabulary) -> Self {
-        let home = self.home_realm(compiled);
-        let visited = self.visited.map(|visited| compiled.networks.realm(visited));
-        let (origin, destination) =
-            if is_home_act(self.act) { (home, visited) } else { (visited, home) };
-        self.origin_realm = self.origin_realm.or(origin);
-        self.destination_realm = self.destination_realm.or(destination);
+        let by_home = is_home_act(&self.procedure());
+        if self.is_by_number() {
+            let (home, visited) = self.numbers(compiled, by_home);
+            let (origin, destination) = if by_home { (home, visited) } else { (visited, home) };
+            self.origin_host = self.origin_host.or(origin.map(Digits::in_clear));
+            self.destination_host = self.destination_host.or(destination.map(Digits::in_clear));
+        } else {
+            let home = self.home_realm(compiled);
+            let visited = self.visited.map(|visited| compiled.networks.realm(visited));
+            let (origin, destination) = if by_home { (home, visited) } else { (visited, home) };
+            self.origin_realm = self.origin_realm.or(origin);
+            self.destination_realm = self.destination_realm.or(destination);
+        }
+        if self.node.is_some() && self.domain != Domain::Cs {
+            // What is usual there is told by names, not by numbers.
+            return self;
+        }
         let usual = vocabulary.usual(self.act, self.domain);
         self.application = self.application.or(usual.map(|(application, _)| application));
         self.operation = self.operation.or(usual.map(|(_, operation)| operation));
         self
+    }
+
+    /// Whether its nodes are named by numbers and not by realms.
+    fn is_by_number(&self) -> bool {
+        self.node.is_some() || self.domain == Domain::Cs
+    }
+
+    /// The home's and the visited node's numbers. Whoever looks for a home only has the IMSI.
+    fn numbers(&self, compiled: &Compiled, by_home: bool) -> (Option<Digits>, Option<Digits>) {
+        let networks = &compiled.networks;
+        let title = |plmn: Plmn| networks.network(plmn)?.title;
+        let own = || title(networks.home(self.imsi?)?);
+        let asked = || networks.mobile_title(self.imsi?);
+        let home = if by_home { own() } else { asked().or_else(own) };
+        (home, self.node.or_else(|| title(self.visited?)))
     }
 
     /// Where the subscriber's home is reached: as the customer says, else as the network does.
@@ -91,6 +120,7 @@ impl Probe {
             operation: self.operation.unwrap_or(0),
             imsi: self.imsi,
             visited: self.visited,
+            serving: self.node,
             origin: node(&self.origin_host, &self.origin_realm),
             destination: node(&self.destination_host, &self.destination_realm),
             initial: true,

@@ -145,36 +145,40 @@ fn apply(name: Symbol, mode: Mode, answer: Answer, decision: &mut Decision) -> O
 /// Where message and origin both name a known network, it is the same operator's. An origin that
 /// no table resolves is not judged: hubs speak from names of their own.
 pub(crate) fn speaks_for_visited(tables: Tables<'_>, facts: &Facts<'_>) -> bool {
-    if is_home_act(facts.procedure.act) {
+    if is_home_act(facts.procedure) {
         return true;
     }
-    let Some(visited) = facts.procedure.visited else { return true };
-    let realm = facts.procedure.origin.realm;
+    let Some(visited) = facts.visited else { return true };
+    let sender = &facts.procedure.origin;
     // The usual case first, without any table: the realm is of the visited network's own form.
-    if Plmn::from_realm(realm).is_some_and(|(a, b)| a == visited || b == Some(visited)) {
+    if Plmn::from_realm(sender.realm).is_some_and(|(a, b)| a == visited || b == Some(visited)) {
         return true;
     }
     let networks = tables.networks;
-    let Some(origin) = networks.of_realm(realm) else { return true };
+    let Some(origin) = networks.of_node(sender) else { return true };
     let known = networks.network(visited).is_some() && networks.network(origin).is_some();
     !known || networks.same_operator(visited, origin)
 }
 
-/// A home network's act on a customer's subscriber comes from that customer. An order that names its
-/// subscriber in no way that can be read here is nobody's: whoever receives it may read it after all.
+/// A home network's act on a subscriber comes from that subscriber's own: the customer's, else the
+/// network's that the IMSI names. An order that names its subscriber in no way that can be read
+/// here is nobody's: whoever receives it may read it after all. A home that lost its data names no
+/// subscriber, and whoever believes it registers everybody anew: any home network's node may say
+/// it, a visited one may not.
 pub(crate) fn owns_subscriber(tables: Tables<'_>, facts: &Facts<'_>) -> bool {
     let procedure = facts.procedure;
-    if matches!(procedure.act, Act::Deregister | Act::Provision) && procedure.imsi.is_none() {
-        return false;
+    if !is_home_act(procedure) {
+        return true;
     }
-    let customer = facts.customer.and_then(|name| tables.customers.by_name(name));
-    let (true, Some(customer)) = (is_home_act(procedure.act), customer) else { return true };
-    let realm = procedure.origin.realm;
-    let of_network = || {
-        let origin = tables.networks.of_realm(realm);
-        origin.is_some_and(|origin| {
-            customer.plmns.iter().any(|plmn| tables.networks.same_operator(*plmn, origin))
-        })
-    };
-    customer.realms.iter().any(|own| realm.eq_ignore_ascii_case(own.as_bytes())) || of_network()
+    let Tables { networks, customers } = tables;
+    let sender = &procedure.origin;
+    let network = networks.of_node(sender);
+    match (procedure.imsi, facts.customer.and_then(|name| customers.by_name(name))) {
+        (None, _) => procedure.act == Act::Recover && customers.any_owns(networks, sender),
+        (Some(_), Some(customer)) => customer.owns(networks, sender.realm, network),
+        (Some(_), None) => {
+            let both = facts.home.zip(network);
+            both.is_some_and(|(home, network)| networks.same_operator(home, network))
+        }
+    }
 }

@@ -13,7 +13,7 @@ use procedure::{
 
 use crate::customers::Prefix;
 use crate::episode::{Ask, Episode, Key, Limits, Said, Tick};
-use crate::hash::WordMap;
+use crate::hash::{self, WordMap};
 use crate::matcher::Facts;
 use crate::memory::Memory;
 use crate::networks::Country;
@@ -111,8 +111,8 @@ impl Steering {
         decision: &mut Decision,
     ) -> bool {
         let procedure = facts.procedure;
-        let (Act::Register, Some(customer), Some(imsi), Some(visited)) =
-            (procedure.act, facts.customer, procedure.imsi, facts.visited)
+        let (Act::Register, Some(customer), Some(imsi), Some(visited), Some(operator)) =
+            (procedure.act, facts.customer, procedure.imsi, facts.visited, facts.operator)
         else {
             return false;
         };
@@ -127,9 +127,9 @@ impl Steering {
             return false;
         }
         let ask = Ask {
-            network: visited,
+            network: operator,
             domain: procedure.domain,
-            exchange: procedure.exchange,
+            exchange: exchange(procedure),
             refusal: plan.refusal(procedure, visited),
         };
         let now = Tick::of(now);
@@ -149,9 +149,15 @@ impl Steering {
     }
 
     /// Takes in how a registration ended: who was accepted is left in peace.
-    pub(crate) fn learn(&self, record: &Record, country: Country, memory: &Memory) {
-        let (Act::Register, true, Some(customer), Some(imsi), Some(visited)) =
-            (record.act, record.success, record.customer, record.imsi, record.visited)
+    pub(crate) fn learn(
+        &self,
+        record: &Record,
+        operator: Option<Plmn>,
+        country: Country,
+        memory: &Memory,
+    ) {
+        let (Act::Register, true, Some(customer), Some(imsi), Some(visited), Some(operator)) =
+            (record.act, record.success, record.customer, record.imsi, record.visited, operator)
         else {
             return;
         };
@@ -161,8 +167,17 @@ impl Steering {
         if plan.prefers(visited) {
             let _known = memory.with_known(key, Episode::reach);
         } else if !plan.exempts(imsi) {
-            let _room = memory.with(key, now, |episode| episode.settle(now, &plan.limits, visited));
+            let _room =
+                memory.with(key, now, |episode| episode.settle(now, &plan.limits, operator));
         }
+    }
+}
+
+/// The exchange among those of all stacks, each of which numbers its own; zero is none.
+const fn exchange(procedure: &Procedure<'_>) -> u64 {
+    match procedure.exchange {
+        0 => 0,
+        exchange => hash::word(procedure.stack.0 as u64, exchange),
     }
 }
 

@@ -45,7 +45,7 @@ impl Explanation {
             ("refuse", Some(refusal), _) => format!("REFUSED, {refusal}"),
             ("discard", ..) => "DISCARDED: nobody gets an answer".to_owned(),
             (_, _, Some(group)) => format!("FORWARDED to group {group}"),
-            _ => "FORWARDED only if the named node is connected: no route matches".to_owned(),
+            _ => "FORWARDED only where its own address leads: no route matches".to_owned(),
         }
     }
 }

@@ -13,7 +13,8 @@ use words::Words;
 fn told(sources: &[Source]) -> Vec<String> {
     let symbols = Symbols::default();
     let peers = [("hss1".to_owned(), LinkId(0)), ("hss2".to_owned(), LinkId(1))];
-    let context = Context { symbols: &symbols, vocabulary: &Words, peers: Some(&peers) };
+    let context =
+        Context { symbols: &symbols, vocabulary: &Words, peers: Some(&peers), groups: &[] };
     match compile(sources, &context) {
         Ok(compiled) => desk::lines(compiled.warnings()),
         Err(mistakes) => desk::lines(&mistakes),
@@ -148,7 +149,7 @@ fn a_case_that_fails_says_where_it_stands_and_what_came_instead() {
          expect = { verdict = \"forward\", rule = \"iberia-gb\" }\n",
     ));
     let symbols = Symbols::default();
-    let context = Context { symbols: &symbols, vocabulary: &Words, peers: None };
+    let context = Context { symbols: &symbols, vocabulary: &Words, peers: None, groups: &[] };
     let compiled = compile(&sources, &context).expect("right files");
     let report = compiled.run_cases(&Words);
     assert_eq!(

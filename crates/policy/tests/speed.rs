@@ -42,11 +42,48 @@ fn files() -> Vec<Source> {
 
 #[test]
 #[ignore = "a measurement, for release builds"]
+fn the_network_of_a_number_among_thousands_of_prefixes() {
+    let prefix = |n: usize| match n % 3 {
+        0 => format!("44{:03}", n / 3),
+        1 => format!("1{n:06}"),
+        _ => format!("49{n:05}"),
+    };
+    let mut text = String::new();
+    for n in 0..2400 {
+        let mcc = 200 + n / 100;
+        writeln!(text, "[[network]]\nplmn = \"{mcc}{:02}\"\ntitles = \"{}\"", n % 100, prefix(n))
+            .expect("text");
+    }
+    let sources = [Source::new("networks.toml", text)];
+    let symbols = Symbols::default();
+    let context =
+        policy::Context { symbols: &symbols, vocabulary: &words::Words, peers: None, groups: &[] };
+    let compiled = policy::compile(&sources, &context).expect("right files");
+    let numbers: Vec<procedure::Digits> =
+        (0..2400).map(|n| format!("{}002505", prefix(n)).parse().expect("digits")).collect();
+    let networks = compiled.networks();
+    for warm in [true, false] {
+        let started = Instant::now();
+        for round in 0..ROUNDS {
+            let number = numbers[(round.wrapping_mul(0x9e37_79b9) % 2400) as usize];
+            assert!(black_box(networks.of_title(black_box(number))).is_some());
+        }
+        let each = started.elapsed().as_nanos() as f64 / ROUNDS as f64;
+        if !warm {
+            println!("the network of a number: {each:.1} ns");
+            assert!(each < 50.0, "{each} ns");
+        }
+    }
+}
+
+#[test]
+#[ignore = "a measurement, for release builds"]
 fn a_decision_among_hundreds_of_plans_and_routes() {
     let setup = Setup {
         symbols: Symbols::default(),
         vocabulary: Arc::new(words::Words),
         peers: None,
+        groups: Vec::new(),
         memory: Arc::new(Memory::new(policy::SUBSCRIBERS_MAX, 3)),
     };
     let started = Instant::now();

@@ -45,22 +45,28 @@ pub struct Desk {
 /// One message; what a test does not set is an ordinary ULR of iberia's subscriber.
 #[derive(Clone, Debug)]
 pub struct Message {
+    pub stack: u8,
     pub act: Act,
     pub domain: Domain,
     pub access: Access,
     pub imsi: &'static str,
     pub visited: &'static str,
+    /// The serving node's number, which then stands in the place of the visited network and of the
+    /// asker's realm.
+    pub node: Option<&'static str>,
     pub exchange: Option<u64>,
     pub origin_realm: Option<&'static str>,
     pub destination_realm: &'static str,
 }
 
 pub const ULR: Message = Message {
+    stack: 0,
     act: Act::Register,
     domain: Domain::Eps,
     access: Access::FourG,
     imsi: "214070000000001",
     visited: "23415",
+    node: None,
     exchange: None,
     origin_realm: None,
     destination_realm: "epc.mnc007.mcc214.3gppnetwork.org",
@@ -83,6 +89,7 @@ impl Desk {
             symbols: Symbols::default(),
             vocabulary: Arc::new(Words),
             peers: None,
+            groups: Vec::new(),
             memory: Arc::new(Memory::new(subscribers_max, 7)),
         };
         let engine =
@@ -100,6 +107,13 @@ impl Desk {
         let visited: Plmn = message.visited.parse().expect("a PLMN");
         let realm =
             message.origin_realm.map_or_else(|| policy::standard_realm(visited), ToOwned::to_owned);
+        let (origin, destination) = match message.node {
+            Some(node) => (Node { host: node.as_bytes(), realm: b"" }, Node::default()),
+            None => (
+                Node { host: b"mme1", realm: realm.as_bytes() },
+                Node { host: b"", realm: message.destination_realm.as_bytes() },
+            ),
+        };
         self.exchange.set(self.exchange.get() + 1);
         let procedure = Procedure {
             act: message.act,
@@ -108,14 +122,15 @@ impl Desk {
             application: 16_777_251,
             operation: 316,
             imsi: Some(message.imsi.parse().expect("an IMSI")),
-            visited: Some(visited),
-            origin: Node { host: b"mme1", realm: realm.as_bytes() },
-            destination: Node { host: b"", realm: message.destination_realm.as_bytes() },
+            visited: message.node.is_none().then_some(visited),
+            serving: message.node.map(|node| node.parse().expect("a number")),
+            origin,
+            destination,
             exchange: message
                 .exchange
                 .unwrap_or_else(|| self.exchange.get().wrapping_mul(0x9e37_79b9_7f4a_7c15)),
             initial: true,
-            ..Procedure::unknown(StackId(0), LinkId(0), self.time())
+            ..Procedure::unknown(StackId(message.stack), LinkId(0), self.time())
         };
         self.engine.rules().decide(self.time(), &procedure)
     }
