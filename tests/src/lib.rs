@@ -11,6 +11,7 @@ pub mod daemon;
 pub mod desk;
 pub mod namespace;
 pub mod tshark;
+pub mod vm;
 pub mod world;
 
 use std::path::PathBuf;
