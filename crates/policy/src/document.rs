@@ -11,18 +11,32 @@ use crate::{Diagnostic, Source};
 
 /// Where complaints are gathered while several files are read.
 #[derive(Debug, Default)]
-pub struct Complaints(RefCell<Vec<Diagnostic>>);
+pub struct Complaints {
+    all: RefCell<Vec<Diagnostic>>,
+    /// What is no TOML. Of its file nothing else is said, for whatever seems to be missing or wrong
+    /// there may only not have been read.
+    unread: RefCell<Vec<Diagnostic>>,
+}
 
 impl Complaints {
     /// Adds one.
     pub fn push(&self, diagnostic: Diagnostic) {
-        self.0.borrow_mut().push(diagnostic);
+        self.all.borrow_mut().push(diagnostic);
+    }
+
+    /// Whether a file is no TOML: then a name that nobody declares may stand in it.
+    #[must_use]
+    pub fn has_unread(&self) -> bool {
+        !self.unread.borrow().is_empty()
     }
 
     /// All of them, in the order of files and places.
     #[must_use]
     pub fn into_sorted(self, sources: &[Source]) -> Vec<Diagnostic> {
-        let mut all = self.0.into_inner();
+        let unread = self.unread.into_inner();
+        let mut all = self.all.into_inner();
+        all.retain(|found| unread.iter().all(|unread| unread.file != found.file));
+        all.extend(unread);
         let rank = |file: &str| sources.iter().position(|source| source.name == file);
         all.sort_by_key(|d| (rank(&d.file), d.span.start, d.message.clone()));
         all.dedup();
@@ -63,7 +77,7 @@ impl<'a> Document<'a> {
         for error in errors {
             let span = error.span().unwrap_or(0..0);
             let message = error.message().replace('\n', "; ");
-            complaints.push(source.complain(span, message));
+            complaints.unread.borrow_mut().push(source.complain(span, message));
         }
         Self { source, root }
     }

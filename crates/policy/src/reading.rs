@@ -53,7 +53,7 @@ impl Reading<'_> {
     /// Complains about a network that nobody knows: most often two digits swapped.
     pub(crate) fn check_listed(&self, plmn: &At<'_, Plmn>) -> bool {
         let listed = self.networks.network(plmn.value).is_some();
-        if !listed {
+        if !listed && !self.complaints.has_unread() {
             let complaint = plmn.complain(format!("no network `{}` is known", plmn.value));
             let help = "networks.toml can add it to the built-in list";
             self.complaints.push(complaint.with_help(help));
@@ -69,7 +69,7 @@ impl Reading<'_> {
         known: &[Symbol],
     ) -> Option<Symbol> {
         let found = self.symbols.find(name.value).filter(|symbol| known.contains(symbol));
-        if found.is_none() {
+        if found.is_none() && !self.complaints.has_unread() {
             let names: Vec<_> = known.iter().map(|symbol| self.symbols.name(*symbol)).collect();
             let complaint = name.complain(format!("there is no {what} `{}`", name.value));
             let known = names.iter().map(|name| &**name);

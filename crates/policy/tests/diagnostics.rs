@@ -124,10 +124,30 @@ fn mistakes_in_several_files_come_in_the_order_of_the_files() {
 }
 
 #[test]
-fn what_is_no_toml_is_told_with_its_place_and_the_rest_is_still_read() {
-    let told = steering("[[plan]]\nname = \ncustomer = \"iberia\"\nfoo = 1\n");
-    assert!(told.iter().any(|line| line.starts_with("policies/steering.toml:2:")), "{told:?}");
-    assert!(told.iter().any(|line| line.contains("4:1: error: unknown key `foo`")), "{told:?}");
+fn of_what_is_no_toml_only_that_is_told_and_the_other_files_are_still_read() {
+    for (wrong, place) in [
+        ("[[customer]]\nplmns = [\"21407\"]\nfoo = 1\nname = \n", "4:"),
+        ("[[customer]]\nname = \"iberia\nplmns = [\"21407\"]\n", "2:"),
+        ("[[customer]\nname = \"iberia\"\nplmns = [\"21407\"]\n", "1:"),
+        ("name\n[[customer]]\nplmns = [\"21407\"]\n", "1:"),
+    ] {
+        let told = told(&[
+            Source::new("p/networks.toml", ""),
+            Source::new("p/customers.toml", wrong),
+            Source::new(
+                "p/steering.toml",
+                "[[plan]]\nname = \"a\"\ncustomer = \"iberia\"\ncountry = \"GB\"\n\
+                 preferred = [\"23410\"]\nfoo = 1\n",
+            ),
+        ]);
+        let (unread, rest): (Vec<_>, Vec<_>) =
+            told.iter().partition(|line| line.starts_with("p/customers.toml:"));
+        let start = format!("p/customers.toml:{place}");
+        assert!(matches!(&unread[..], [only] if only.starts_with(&start)), "{wrong}{told:#?}");
+        assert_eq!(rest.len(), 1, "{told:#?}");
+        let unknown = rest.iter().all(|line| line.contains("6:1: error: unknown key `foo`"));
+        assert!(unknown, "{told:#?}");
+    }
 }
 
 #[test]
