@@ -94,6 +94,7 @@ fn engine(peers: &[Peer], seed: u64) -> Engine {
         symbols: Symbols::default(),
         vocabulary: Arc::new(DiameterVocabulary),
         peers: Some(peers.iter().map(|peer| peer.host.clone()).zip((0..).map(LinkId)).collect()),
+        groups: Vec::new(),
         memory: Arc::new(Memory::new(SUBSCRIBERS_MAX, seed)),
     };
     Engine::new(&sources, setup).expect("the world's policies compile")

@@ -69,6 +69,7 @@ fn passes_unchanged(stack: &Diameter, name: &str, message: &Captured) {
     let view = stack.view(frame).unwrap_or_else(|why| panic!("{at}: {why:?}"));
     let mut out = Vec::new();
     match stack.correlate(&view) {
+        Exchange::Passes { .. } => unreachable!("Diameter's are numbered by each hop"),
         Exchange::Closes { label, .. } => {
             stack.rewrite(&view, &Onward::Answer { label }, &mut out);
             assert_eq!(out, frame, "{at}: an answer");
@@ -113,6 +114,7 @@ fn read(stack: &Diameter, message: &Captured) -> Reading {
         Code::None => (None, None),
         Code::Base(code) => (Some(code), None),
         Code::Experimental { vendor, code } => (None, Some((vendor, code))),
+        other => panic!("not Diameter's: {other:?}"),
     };
     Reading {
         number: message.number,

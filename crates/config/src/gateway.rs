@@ -5,6 +5,10 @@ use std::path::PathBuf;
 
 use procedure::LinkId;
 
+pub use crate::ss7::{
+    Destination, M3uaPeer, PeerRole, Server, Ss7Settings, Title, TitlePlan, TrafficMode, Variant,
+};
+
 /// Everything about the process that is not policy.
 #[derive(Clone, Debug)]
 pub struct Gateway {
@@ -22,6 +26,8 @@ pub struct Gateway {
     pub policies: PathBuf,
     /// Diameter's own settings.
     pub diameter: DiameterSettings,
+    /// The SS7 side; `None` where there is none.
+    pub ss7: Option<Ss7Settings>,
     /// Where connections are accepted.
     pub listens: Vec<Listen>,
     /// Who may connect, and whom we connect to. A peer's place is its [`LinkId`].
@@ -54,8 +60,32 @@ pub struct DiameterSettings {
 pub struct Listen {
     /// Address and port.
     pub address: SocketAddr,
+    /// Further addresses of the same SCTP endpoint.
+    pub also: Vec<IpAddr>,
     /// In clear or not.
     pub transport: Transport,
+    /// What is spoken there.
+    pub protocol: Protocol,
+}
+
+/// A protocol family, as listeners and peers name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// Diameter.
+    Diameter,
+    /// M3UA, and SS7 over it.
+    M3ua,
+}
+
+impl Protocol {
+    /// The word used in files and on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Diameter => "diameter",
+            Self::M3ua => "m3ua",
+        }
+    }
 }
 
 /// How octets travel.
@@ -65,6 +95,50 @@ pub enum Transport {
     Tcp,
     /// TLS over TCP, both sides known by certificate.
     Tls(TlsFiles),
+    /// SCTP.
+    Sctp(SctpBackend),
+}
+
+impl Transport {
+    /// The word used in files and on the command line.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Tls(_) => "tls",
+            Self::Sctp(SctpBackend::Kernel) => "sctp",
+            Self::Sctp(SctpBackend::Udp { .. }) => "sctp-udp",
+            Self::Sctp(SctpBackend::Raw) => "sctp-raw",
+        }
+    }
+}
+
+/// Whose SCTP it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SctpBackend {
+    /// The kernel's.
+    Kernel,
+    /// Our own, inside UDP.
+    //= RFC 6951 §4
+    Udp {
+        /// The UDP port: ours of a listener, the peer's of a peer.
+        encapsulation_port: u16,
+    },
+    /// Our own, over raw IP.
+    Raw,
+}
+
+impl SctpBackend {
+    /// Whether two places can be ends of one endpoint: the same kind, whatever the ports.
+    #[must_use]
+    pub const fn is_like(self, other: Self) -> bool {
+        matches!(
+            (self, other),
+            (Self::Kernel, Self::Kernel)
+                | (Self::Raw, Self::Raw)
+                | (Self::Udp { .. }, Self::Udp { .. })
+        )
+    }
 }
 
 /// PEM files of one side of TLS.
@@ -83,16 +157,34 @@ pub struct TlsFiles {
 pub struct Peer {
     /// The name it has in policies and records.
     pub name: String,
-    /// Its Diameter identity.
-    pub origin_host: String,
-    /// Its realm.
-    pub realm: String,
     /// Source addresses it may connect from.
     pub addresses: Vec<IpAddr>,
     /// Where we connect to it; it connects to us where left open.
     pub connect: Option<SocketAddr>,
+    /// Its further addresses, where we connect over SCTP.
+    pub connect_also: Vec<IpAddr>,
     /// How we connect to it.
     pub transport: Transport,
+    /// What it speaks, and who it is there.
+    pub speaks: Speaks,
+}
+
+/// What a peer speaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Speaks {
+    /// Diameter.
+    Diameter(DiameterPeer),
+    /// M3UA.
+    M3ua(M3uaPeer),
+}
+
+/// A Diameter node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiameterPeer {
+    /// Its Diameter identity.
+    pub origin_host: String,
+    /// Its realm.
+    pub realm: String,
     /// The name that its certificate must carry.
     pub certificate_name: String,
     /// Realms that it may originate for: exact, `*.suffix`, or `*` for any.
@@ -159,11 +251,38 @@ impl LogLevel {
     }
 }
 
+impl Peer {
+    /// What it speaks, without the particulars.
+    #[must_use]
+    pub const fn protocol(&self) -> Protocol {
+        match self.speaks {
+            Speaks::Diameter(_) => Protocol::Diameter,
+            Speaks::M3ua(_) => Protocol::M3ua,
+        }
+    }
+
+    /// Its Diameter identity, where it has one.
+    #[must_use]
+    pub const fn diameter(&self) -> Option<&DiameterPeer> {
+        match &self.speaks {
+            Speaks::Diameter(peer) => Some(peer),
+            Speaks::M3ua(_) => None,
+        }
+    }
+}
+
 impl Gateway {
     /// Every peer's name and link.
     #[must_use]
     pub fn links(&self) -> Vec<(String, LinkId)> {
         let numbers = (0..).map(LinkId);
         self.peers.iter().map(|peer| peer.name.clone()).zip(numbers).collect()
+    }
+
+    /// The application servers as groups of links that policies may name.
+    #[must_use]
+    pub fn server_groups(&self) -> Vec<(String, Vec<LinkId>)> {
+        let servers = self.ss7.iter().flat_map(|ss7| &ss7.servers);
+        servers.map(|server| (server.name.clone(), server.links.clone())).collect()
     }
 }

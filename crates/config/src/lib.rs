@@ -8,20 +8,24 @@
 
 mod files;
 mod gateway;
+mod peers;
 mod read;
 mod report;
 mod shipped;
+mod ss7;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use gateway::{
-    DiameterSettings, Gateway, JournalSettings, Listen, LogFormat, LogLevel, LogSettings, Peer,
-    TlsFiles, Transport,
+    Destination, DiameterPeer, DiameterSettings, Gateway, JournalSettings, Listen, LogFormat,
+    LogLevel, LogSettings, M3uaPeer, Peer, PeerRole, Protocol, SctpBackend, Server, Speaks,
+    Ss7Settings, Title, TitlePlan, TlsFiles, TrafficMode, Transport, Variant,
 };
+pub use peers::{ENCAPSULATION_PORT, PEERS_MAX};
 use policy::{Complaints, Context, Diagnostic, Engine, Memory, Setup, Source};
 use procedure::{Symbols, Vocabulary};
-pub use read::{FRAME_OCTETS_MAX, PEERS_MAX, WATCHDOG_MIN_MS, WORKERS_MAX};
+pub use read::{FRAME_OCTETS_MAX, WATCHDOG_MIN_MS, WORKERS_MAX};
 pub use report::Diagnostics;
 pub use shipped::SHIPPED;
 
@@ -111,8 +115,16 @@ fn check(
     // With mistakes among the peers, members of groups would only be blamed for them again.
     let peers = peers.filter(|_| !list.iter().any(Diagnostic::is_error));
     let symbols = Symbols::default();
-    let context = Context { symbols: &symbols, vocabulary, peers: peers.as_deref() };
-    match policy::compile(&sources, &context) {
+    let groups = gateway.as_ref().map(Gateway::server_groups).unwrap_or_default();
+    let context =
+        Context { symbols: &symbols, vocabulary, peers: peers.as_deref(), groups: &groups };
+    let (titles, rules): (Vec<_>, Vec<_>) = sources.iter().cloned().partition(is_titles);
+    let complaints = Complaints::default();
+    for source in &titles {
+        ss7::titles(source, gateway.as_ref().and_then(|gateway| gateway.ss7.as_ref()), &complaints);
+    }
+    list.extend(complaints.into_sorted(&titles));
+    match policy::compile(&rules, &context) {
         Ok(compiled) => list.extend(compiled.warnings().iter().cloned()),
         Err(mistakes) => list.extend(mistakes),
     }
@@ -134,6 +146,17 @@ fn check(
 /// Whether a file holds cases: these decide nothing, so one may go while the gateway runs.
 fn is_case(source: &Source) -> bool {
     Path::new(&source.name).parent().is_some_and(|folder| folder.ends_with("cases"))
+}
+
+/// Whether a file translates global titles: that is the SS7 stack's to compile.
+fn is_titles(source: &Source) -> bool {
+    Path::new(&source.name).file_name().is_some_and(|name| name == "titles.toml")
+}
+
+/// The files that the policy engine compiles.
+#[must_use]
+pub fn rules(sources: &[Source]) -> Vec<Source> {
+    sources.iter().filter(|source| !is_titles(source)).cloned().collect()
 }
 
 fn with_own(own: &Source, sources: Vec<Source>) -> Vec<Source> {
@@ -163,6 +186,29 @@ impl Loaded {
         if errors.is_empty() { Ok(sources) } else { Err(Diagnostics { list: errors, sources }) }
     }
 
+    /// The global titles and point codes of these files, as far as they are right.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake in them.
+    pub fn titles(
+        &self,
+        sources: &[Source],
+    ) -> Result<(Vec<Title>, Vec<Destination>), Diagnostics> {
+        let complaints = Complaints::default();
+        let (mut titles, mut destinations) = (Vec::new(), Vec::new());
+        for source in sources.iter().filter(|source| is_titles(source)) {
+            let read = ss7::titles(source, self.gateway.ss7.as_ref(), &complaints);
+            titles.extend(read.0);
+            destinations.extend(read.1);
+        }
+        let list = complaints.into_sorted(sources);
+        if list.iter().any(Diagnostic::is_error) {
+            return Err(Diagnostics { list, sources: sources.to_vec() });
+        }
+        Ok((titles, destinations))
+    }
+
     /// The engine with these policies in force. `seed` keys the memory's hash.
     ///
     /// # Errors
@@ -175,8 +221,10 @@ impl Loaded {
         seed: u64,
     ) -> Result<Engine, Diagnostics> {
         let memory = Arc::new(Memory::new(self.gateway.subscribers_max, seed));
-        let setup = Setup { symbols, vocabulary, peers: Some(self.gateway.links()), memory };
+        let (peers, groups) = (Some(self.gateway.links()), self.gateway.server_groups());
+        let setup = Setup { symbols, vocabulary, peers, groups, memory };
         let sources = &self.sources;
-        Engine::new(sources, setup).map_err(|list| Diagnostics { list, sources: sources.clone() })
+        Engine::new(&rules(sources), setup)
+            .map_err(|list| Diagnostics { list, sources: sources.clone() })
     }
 }

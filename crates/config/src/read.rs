@@ -1,15 +1,16 @@
 //! Reading `gateway.toml`: every key, its default and its limits.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use policy::{At, Complaints, Document, REALM_EXPECTED, Section, Source, realm};
+use policy::{Complaints, Document, REALM_EXPECTED, Section, Source, realm};
 
 use crate::files;
 use crate::gateway::{
-    DiameterSettings, Gateway, JournalSettings, Listen, LogFormat, LogLevel, LogSettings, Peer,
-    TlsFiles, Transport,
+    DiameterSettings, Gateway, JournalSettings, LogFormat, LogLevel, LogSettings, Transport,
 };
+use crate::peers::{self, ADDRESS_EXPECTED, after_first_dot, identity};
+use crate::ss7;
 
 /// Shortest watchdog interval unless `watchdog_min_ms` says otherwise.
 //= RFC 3539 §3.4.1
@@ -19,10 +20,6 @@ pub const WATCHDOG_MIN_MS: u64 = 6_000;
 pub const FRAME_OCTETS_MAX: u64 = 0x00ff_ffff;
 /// Most workers.
 pub const WORKERS_MAX: u64 = 64;
-/// Most peers, so that every table over links has a bound.
-pub const PEERS_MAX: usize = 4096;
-
-const ADDRESS_EXPECTED: &str = "an address and a port, as \"127.0.0.1:3868\"";
 
 /// Reads the file as far as it can be read; nothing when it cannot be used.
 pub(crate) fn gateway(source: &Source, dir: &Path, complaints: &Complaints) -> Option<Gateway> {
@@ -35,15 +32,19 @@ pub(crate) fn gateway(source: &Source, dir: &Path, complaints: &Complaints) -> O
         root.push(root.at().complain("there is no [gateway]"));
     }
     let diameter = diameter(&section("diameter"));
-    let listens: Vec<Listen> =
-        root.sections("listen").iter().filter_map(|listen| read_listen(listen, dir)).collect();
+    let listens = peers::listens(&root, dir);
     if listens.is_empty() {
         let complaint = root.at().complain("there is no [[listen]]: nobody could connect");
         root.push(complaint.as_warning());
     }
-    let tls = listens.iter().find(|listen| listen.transport != Transport::Tcp);
+    let tls = listens.iter().find(|listen| matches!(listen.transport, Transport::Tls(_)));
     let tls = tls.map(|listen| listen.transport.clone());
-    let peers = read_peers(&root, dir, tls.as_ref());
+    let peers = peers::peers(&root, dir, tls.as_ref());
+    let ss7 = ss7::settings(&root, &peers);
+    if ss7.is_none() && peers.iter().any(|peer| peer.diameter().is_none()) {
+        let help = "say at least the gateway's own `point_code`";
+        root.push(root.at().complain("there are M3UA peers, but no [ss7]").with_help(help));
+    }
     let admin = section("admin");
     let address = admin.parsed("listen", ADDRESS_EXPECTED, |text| text.parse().ok());
     let admin_address = address.map_or(ADMIN, |address| address.value);
@@ -70,6 +71,7 @@ pub(crate) fn gateway(source: &Source, dir: &Path, complaints: &Complaints) -> O
             .unwrap_or(policy::SUBSCRIBERS_MAX),
         policies: files::join(dir, &policies),
         diameter,
+        ss7,
         listens,
         peers,
         admin: admin_address,
@@ -100,134 +102,6 @@ fn diameter(section: &Section<'_>) -> DiameterSettings {
         section.push(at.complain("`connect_backoff_ms` is more than `connect_backoff_max_ms`"));
     }
     settings
-}
-
-fn read_listen(section: &Section<'_>, dir: &Path) -> Option<Listen> {
-    let _there = section.required("address");
-    let address = section.parsed("address", ADDRESS_EXPECTED, |text| text.parse().ok());
-    let transport = transport(section, dir, None);
-    section.finish();
-    Some(Listen { address: address?.value, transport: transport? })
-}
-
-/// `transport` and the files it needs; `shared` serves where a peer names none.
-fn transport(section: &Section<'_>, dir: &Path, shared: Option<&Transport>) -> Option<Transport> {
-    let tls = section.word("transport", &[("tcp", false), ("tls", true)]);
-    let (certificate, key, trust) =
-        (file(section, "certificate", dir), file(section, "key", dir), file(section, "trust", dir));
-    let given = certificate.is_some() || key.is_some() || trust.is_some();
-    if !tls.as_ref().is_some_and(|tls| tls.value) {
-        if given {
-            let complaint = section.at().complain("TLS files are given, but `transport` is tcp");
-            section.push(complaint.with_help("say `transport = \"tls\"`"));
-        }
-        return Some(Transport::Tcp);
-    }
-    match (certificate, key, trust, shared) {
-        (Some(certificate), Some(key), Some(trust), _) => {
-            Some(Transport::Tls(TlsFiles { certificate, key, trust }))
-        }
-        (None, None, None, Some(shared)) => Some(shared.clone()),
-        _ => {
-            let at = section.place_of("transport").unwrap_or_else(|| section.at());
-            let complaint = at.complain("TLS needs `certificate`, `key` and `trust`");
-            section.push(complaint.with_help("three PEM files; both sides show a certificate"));
-            None
-        }
-    }
-}
-
-fn file(section: &Section<'_>, key: &'static str, dir: &Path) -> Option<PathBuf> {
-    let text = section.text(key)?;
-    let path = dir.join(text.value);
-    if !path.is_file() {
-        section.push(text.complain(format!("there is no file {}", path.display())));
-    }
-    Some(path)
-}
-
-fn read_peers(root: &Section<'_>, dir: &Path, tls: Option<&Transport>) -> Vec<Peer> {
-    let mut peers: Vec<Peer> = Vec::new();
-    let sections = root.sections("peer");
-    if let Some(section) = sections.get(PEERS_MAX) {
-        section.push(section.at().complain(format!("there are more than {PEERS_MAX} peers")));
-    }
-    for section in &sections {
-        let name = section.required("name");
-        let host = identity(section, "origin_host");
-        if let Some(name) = &name
-            && peers.iter().any(|peer| peer.name == name.value)
-        {
-            section.push(name.complain(format!("two peers are called `{}`", name.value)));
-        }
-        if let Some(host) = &host
-            && peers.iter().any(|peer| peer.origin_host == host.value)
-        {
-            section.push(host.complain(format!("two peers are `{}`", host.value)));
-        }
-        peers.extend(read_peer(section, dir, tls, name.map(|name| name.value), host));
-    }
-    peers
-}
-
-fn read_peer(
-    section: &Section<'_>,
-    dir: &Path,
-    tls: Option<&Transport>,
-    name: Option<&str>,
-    host: Option<At<'_, String>>,
-) -> Option<Peer> {
-    let own_realm = section.parsed("realm", REALM_EXPECTED, realm).map(|realm| realm.value);
-    let addresses = section.all_parsed("addresses", "an IP address", |text| text.parse().ok());
-    let connect = section.parsed("connect", ADDRESS_EXPECTED, |text| text.parse().ok());
-    let connect: Option<SocketAddr> = connect.map(|connect| connect.value);
-    let transport = transport(section, dir, tls);
-    let certificate = section.text("certificate_name").map(|name| name.value.to_owned());
-    let realms =
-        section.all_parsed("realms", "a realm, \"*.\" and the end of one, or \"*\"", |text| {
-            let name = text.strip_prefix("*.").unwrap_or(text);
-            (text == "*" || realm(name).is_some()).then(|| text.to_ascii_lowercase())
-        });
-    section.finish();
-    let mut addresses: Vec<IpAddr> = addresses.into_iter().map(|address| address.value).collect();
-    if addresses.is_empty() {
-        match connect {
-            Some(connect) => addresses.push(connect.ip()),
-            None => {
-                let complaint = section.at().complain("this peer has no `addresses`");
-                section.push(complaint.with_help("say from where it may connect, or `connect`"));
-            }
-        }
-    }
-    let origin_host = host?.value;
-    let realm = own_realm.unwrap_or_else(|| after_first_dot(&origin_host));
-    let mut realms: Vec<String> = realms.into_iter().map(|realm| realm.value).collect();
-    if realms.is_empty() {
-        realms.push(realm.clone());
-    }
-    Some(Peer {
-        name: name?.to_owned(),
-        certificate_name: certificate.unwrap_or_else(|| origin_host.clone()),
-        origin_host,
-        realm,
-        addresses,
-        connect,
-        transport: transport?,
-        realms,
-    })
-}
-
-/// A Diameter identity that must be there: a full host name.
-//= RFC 6733 §4.3.1
-fn identity<'d>(section: &Section<'d>, key: &'static str) -> Option<At<'d, String>> {
-    section.required(key)?;
-    section.parsed(key, "a full host name, as \"mme1.example.org\"", |text| {
-        realm(text).filter(|name| name.contains('.'))
-    })
-}
-
-fn after_first_dot(host: &str) -> String {
-    host.split_once('.').map_or(host, |(_, rest)| rest).to_owned()
 }
 
 fn journal(section: &Section<'_>, dir: &Path) -> JournalSettings {

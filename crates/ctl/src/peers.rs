@@ -36,7 +36,9 @@ struct Answer {
 #[derive(Deserialize, Serialize)]
 struct Peer {
     name: String,
-    origin_host: String,
+    protocol: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    origin_host: Option<String>,
     transport: String,
     connect: Option<SocketAddr>,
     up: bool,
@@ -105,7 +107,7 @@ fn table(answer: &Answer) -> String {
             count("frames_out"),
             count("failovers"),
             count("strays_in"),
-            peer.origin_host,
+            peer.origin_host.as_deref().unwrap_or(&peer.protocol),
             peer.transport,
             peer.connect.map(|to| format!(", we connect to {to}")).unwrap_or_default(),
         );

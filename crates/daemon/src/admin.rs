@@ -126,7 +126,9 @@ pub(crate) struct Admin {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Peer {
     pub(crate) name: String,
-    pub(crate) origin_host: String,
+    pub(crate) protocol: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) origin_host: Option<String>,
     pub(crate) transport: &'static str,
     /// Where we connect to; none when the peer comes to us.
     pub(crate) connect: Option<SocketAddr>,

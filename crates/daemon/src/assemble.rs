@@ -94,8 +94,9 @@ fn workers(settings: &Settings) -> u8 {
 fn shown(peer: &config::Peer) -> Peer {
     Peer {
         name: peer.name.clone(),
-        origin_host: peer.origin_host.clone(),
-        transport: if peer.transport == Transport::Tcp { "tcp" } else { "tls" },
+        protocol: peer.protocol().name(),
+        origin_host: peer.diameter().map(|own| own.origin_host.clone()),
+        transport: peer.transport.name(),
         connect: peer.connect,
     }
 }
@@ -165,15 +166,18 @@ fn diameter(settings: &Settings, clock: &net::Clock) -> stacks::diameter::Config
         .peers
         .iter()
         .zip(0..)
-        .map(|(peer, link)| stacks::diameter::PeerConfig {
-            link: LinkId(link),
-            origin_host: peer.origin_host.clone(),
-            realm: peer.realm.clone(),
-            initiate: peer.connect.is_some(),
-            addresses: peer.addresses.clone(),
-            tls: peer.transport != Transport::Tcp,
-            certificate_name: Some(peer.certificate_name.clone()),
-            realms: peer.realms.clone(),
+        .filter_map(|(peer, link)| {
+            let own = peer.diameter()?;
+            Some(stacks::diameter::PeerConfig {
+                link: LinkId(link),
+                origin_host: own.origin_host.clone(),
+                realm: own.realm.clone(),
+                initiate: peer.connect.is_some(),
+                addresses: peer.addresses.clone(),
+                tls: matches!(peer.transport, Transport::Tls(_)),
+                certificate_name: Some(own.certificate_name.clone()),
+                realms: own.realms.clone(),
+            })
         })
         .collect();
     own
@@ -193,7 +197,7 @@ fn host_addresses(settings: &Settings) -> Vec<IpAddr> {
 fn listeners(settings: &Settings) -> Result<Vec<net::Listener>, Trouble> {
     let listener = |listen: &config::Listen| {
         let tls = match &listen.transport {
-            Transport::Tcp => None,
+            Transport::Tcp | Transport::Sctp(_) => None,
             Transport::Tls(files) => Some(with_pem(files, net::ServerTls::new)?),
         };
         Ok(net::Listener { address: listen.address, tls })
@@ -203,10 +207,10 @@ fn listeners(settings: &Settings) -> Result<Vec<net::Listener>, Trouble> {
 
 fn peers(settings: &Settings) -> Result<Vec<net::PeerTransport>, Trouble> {
     let peer = |(peer, link): (&config::Peer, u32)| {
-        let tls = match &peer.transport {
-            Transport::Tls(files) if peer.connect.is_some() => Some(net::PeerTls {
+        let tls = match (&peer.transport, peer.diameter()) {
+            (Transport::Tls(files), Some(own)) if peer.connect.is_some() => Some(net::PeerTls {
                 config: with_pem(files, net::ClientTls::new)?,
-                name: net::CertificateName::new(&peer.certificate_name)
+                name: net::CertificateName::new(&own.certificate_name)
                     .map_err(|error| format!("peer {}: {error}", peer.name))?,
             }),
             _ => None,
@@ -232,5 +236,6 @@ fn with_pem<T>(
 
 /// What the configuration's listeners are overridden with on the command line.
 pub(crate) fn listen_elsewhere(settings: &mut Settings, address: SocketAddr) {
-    settings.listens = vec![config::Listen { address, transport: Transport::Tcp }];
+    let (also, protocol) = (Vec::new(), config::Protocol::Diameter);
+    settings.listens = vec![config::Listen { address, also, transport: Transport::Tcp, protocol }];
 }

@@ -44,7 +44,7 @@ impl Reloader {
     pub(crate) fn reload(&self) -> Result<String, String> {
         let outcome = self.loaded.reread().and_then(|sources| {
             let list = |list| Diagnostics { list, sources: sources.clone() };
-            self.engine.reload(&sources).map_err(list)
+            self.engine.reload(&config::rules(&sources)).map_err(list)
         });
         match outcome {
             Ok(report) => {

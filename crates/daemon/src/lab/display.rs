@@ -32,8 +32,9 @@ impl Display {
         let mut text = format!("\n  {} with {from}: {}\n", ready.origin_host, world.cast());
         let _ =
             writeln!(text, "\n  point your own peers at {} (Diameter over TCP)", world.gateway());
-        for peer in &world.spare {
-            let (name, host, realm) = (&peer.name, &peer.origin_host, &peer.realm);
+        let spare = world.spare.iter().filter_map(|peer| Some((&peer.name, peer.diameter()?)));
+        for (name, own) in spare {
+            let (host, realm) = (&own.origin_host, &own.realm);
             let _ = writeln!(text, "    {name:<10} Origin-Host {host}  Origin-Realm {realm}");
         }
         let admin = ready.admin;

@@ -38,7 +38,7 @@ pub(super) struct Child {
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct PeerLine {
     pub(super) name: String,
-    pub(super) origin_host: String,
+    pub(super) origin_host: Option<String>,
     pub(super) up: bool,
     pub(super) state: String,
     pub(super) pending: u64,

@@ -46,9 +46,14 @@ impl World {
         let vocabulary = stacks::vocabulary();
         let symbols = Symbols::default();
         let links = loaded.gateway.links();
-        let context =
-            policy::Context { symbols: &symbols, vocabulary: &vocabulary, peers: Some(&links) };
-        let rules = policy::compile(&loaded.sources, &context)
+        let groups = loaded.gateway.server_groups();
+        let context = policy::Context {
+            symbols: &symbols,
+            vocabulary: &vocabulary,
+            peers: Some(&links),
+            groups: &groups,
+        };
+        let rules = policy::compile(&config::rules(&loaded.sources), &context)
             .map_err(|list| format!("{} mistakes in the policies", list.len()))?;
         let mut cast = Cast::default();
         for peer in &loaded.gateway.peers {
@@ -121,7 +126,9 @@ impl World {
 
     /// The home networks' peers that the gateway does not have up.
     pub(super) fn missing(&self, peers: &[PeerLine]) -> Vec<String> {
-        let up = |host: &&String| peers.iter().any(|peer| peer.origin_host == **host && peer.up);
+        let up = |host: &&String| {
+            peers.iter().any(|peer| peer.origin_host.as_ref() == Some(*host) && peer.up)
+        };
         let homes = self.homes.iter().map(|home| &home.identity.host);
         homes.filter(|host| !up(host)).cloned().collect()
     }
@@ -159,17 +166,18 @@ struct Cast {
 
 impl Cast {
     fn add(&mut self, peer: &Peer, rules: &Compiled, gateway: SocketAddr) {
-        let Some(plmn) = rules.networks().of_realm(peer.realm.as_bytes()) else {
+        let Some(own) = peer.diameter() else { return };
+        let Some(plmn) = rules.networks().of_realm(own.realm.as_bytes()) else {
             return self.spare.push(peer.clone());
         };
         if TEST_MCCS.contains(&plmn.mcc()) {
             return self.spare.push(peer.clone());
         }
         let source_ip: Option<IpAddr> = peer.addresses.first().copied();
-        let identity = Identity::new(&peer.origin_host);
+        let identity = Identity::new(&own.origin_host);
         let home = rules.customers().into_iter().find(|customer| customer.plmns.contains(&plmn));
         if let Some(home) = home {
-            let mut hss = HssConfig::new(&peer.origin_host);
+            let mut hss = HssConfig::new(&own.origin_host);
             hss.connect = vec![gateway];
             hss.source_ip = source_ip;
             hss.cancel = true;
