@@ -31,6 +31,7 @@ fn readable(stack: &Diameter, frame: &[u8], view: &<Diameter as Stack>::View<'_>
     assert_eq!(stack.frame_octets(frame), Ok(Some(frame.len())));
     let _ = stack.outcome(view);
     match stack.correlate(view) {
+        Exchange::Passes { .. } => unreachable!("Diameter's are numbered by each hop"),
         Exchange::Closes { label, .. } => {
             assert_eq!(rewritten(stack, view, Onward::Answer { label }), frame);
         }
