@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::builder::PossibleValuesParser;
 use policy::{Explanation, Probe};
-use procedure::{Access, Act, Domain, Imsi, Plmn, Vocabulary};
+use procedure::{Access, Act, Digits, Domain, Imsi, Plmn, Vocabulary};
 
 use crate::{STATUS_MISTAKES, Which, say};
 
@@ -28,6 +28,9 @@ pub(crate) struct Explain {
     /// The visited network, MCC then MNC.
     #[arg(long, value_name = "PLMN")]
     visited: Option<Plmn>,
+    /// The serving node's number (VLR, MSC or SGSN, E.164), which tells the visited network for MAP.
+    #[arg(long, value_name = "NUMBER", conflicts_with = "visited")]
+    node: Option<Digits>,
     /// As if so many attempts less one had been refused on this network.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=100))]
     attempt: Option<u8>,
@@ -87,6 +90,7 @@ impl Explain {
             access: by_name(&Access::ALL, Access::name, &self.access).unwrap_or(Access::Unknown),
             imsi: self.imsi,
             visited: self.visited,
+            node: self.node,
             origin_host: self.origin_host.clone(),
             origin_realm: self.origin_realm.clone(),
             destination_host: self.destination_host.clone(),
@@ -120,22 +124,24 @@ impl Explain {
 
     /// The question in words, so that what was filled in can be seen.
     fn question(&self, probe: &Probe) -> String {
-        let or_any = |text: &Option<String>| text.clone().unwrap_or_else(|| "?".to_owned());
-        let (application, operation) =
-            (probe.application.unwrap_or(0), probe.operation.unwrap_or(0));
-        let (application_name, operation_name) = stacks::vocabulary().name(application, operation);
+        let node = |realm: &Option<String>, host: &Option<String>| {
+            realm.as_ref().or(host.as_ref()).map_or_else(|| "?".to_owned(), Clone::clone)
+        };
         let called = |name: Option<&str>, number: u32| {
             name.map_or_else(|| number.to_string(), ToOwned::to_owned)
         };
+        let numbers = probe.application.zip(probe.operation);
+        let operation = numbers.map_or(String::new(), |(application, operation)| {
+            let names = stacks::vocabulary().name(application, operation);
+            format!(" ({} {})", called(names.0, application), called(names.1, operation))
+        });
         let attempt = probe.attempt.map_or(String::new(), |n| format!(", attempt {n}"));
         format!(
-            "{} over {}{attempt} ({} {}), from {} to {}\n",
+            "{} over {}{attempt}{operation}, from {} to {}\n",
             probe.act.name(),
             probe.domain.name(),
-            called(application_name, application),
-            called(operation_name, operation),
-            or_any(&probe.origin_realm),
-            or_any(&probe.destination_realm),
+            node(&probe.origin_realm, &probe.origin_host),
+            node(&probe.destination_realm, &probe.destination_host),
         )
     }
 }
