@@ -6,6 +6,7 @@
 //! policies/*.toml, cases/*.toml ─────────▷ policy::compile ▷ Loaded | Diagnostics
 //! ```
 
+mod changes;
 mod files;
 mod gateway;
 mod peers;
@@ -43,6 +44,8 @@ pub enum Origin {
 pub struct Loaded {
     /// Everything that is not policy.
     pub gateway: Gateway,
+    /// The text of `gateway.toml`.
+    pub own: Source,
     /// The policy files.
     pub sources: Vec<Source>,
     /// The folder of `gateway.toml`; the current one for what is shipped.
@@ -84,7 +87,13 @@ fn load_files(path: &Path, vocabulary: &dyn Vocabulary) -> Result<Loaded, Diagno
     };
     let dir = path.parent().map(Path::to_owned).unwrap_or_default();
     // A first reading only to learn where the policies are; its complaints come again below.
-    let first = read::gateway(&own, &dir, &Complaints::default());
+    let complaints = Complaints::default();
+    let first = read::gateway(&own, &dir, &complaints);
+    if complaints.has_unread() {
+        // It may not even say where they are.
+        let sources = vec![own];
+        return Err(Diagnostics { list: complaints.into_sorted(&sources), sources });
+    }
     let (sources, errors) =
         first.map_or_else(Default::default, |first| read_policies(&first.policies));
     check(&own, sources, dir, Origin::Files(path.to_owned()), vocabulary, errors)
@@ -137,7 +146,7 @@ fn check(
     }
     match gateway {
         Some(gateway) if !list.iter().any(Diagnostic::is_error) => {
-            Ok(Loaded { gateway, sources, dir, origin, warnings: list })
+            Ok(Loaded { gateway, own: own.clone(), sources, dir, origin, warnings: list })
         }
         _ => Err(Diagnostics { list, sources: with_own(own, sources) }),
     }
@@ -164,24 +173,53 @@ fn with_own(own: &Source, sources: Vec<Source>) -> Vec<Source> {
 }
 
 impl Loaded {
-    /// Reads the policy files again, for a reload; `gateway.toml` is read at start only.
+    /// What of `gateway.toml`, which is read at start only, has changed since; in words.
     ///
     /// # Errors
     ///
-    /// Every file that cannot be read, and every one of the start that is gone: half a folder checks
+    /// Every mistake in it: a start would fail.
+    pub fn outdated(&self) -> Result<Vec<String>, Diagnostics> {
+        let Origin::Files(path) = &self.origin else { return Ok(Vec::new()) };
+        let complaints = Complaints::default();
+        let mut now = Source::new(self.own.name.clone(), "");
+        match files::read(path) {
+            Ok(text) if text == self.own.text => return Ok(Vec::new()),
+            Ok(text) => now.text = text,
+            Err(error) => {
+                let list = vec![now.complain(0..0, format!("cannot be read: {error}"))];
+                return Err(Diagnostics { list, sources: vec![now] });
+            }
+        }
+        let wanted = read::gateway(&now, &self.dir, &complaints);
+        let list = complaints.into_sorted(std::slice::from_ref(&now));
+        // What runs may have been overridden on the command line: text is compared with text.
+        let before = read::gateway(&self.own, &self.dir, &Complaints::default());
+        match (before, wanted) {
+            (Some(before), Some(wanted)) if !list.iter().any(Diagnostic::is_error) => {
+                Ok(changes::changes(&before, &wanted))
+            }
+            _ => Err(Diagnostics { list, sources: vec![now] }),
+        }
+    }
+
+    /// Reads the policy files again, for a reload.
+    ///
+    /// # Errors
+    ///
+    /// Every file that cannot be read, and every one in force that is gone: half a folder checks
     /// as well as a whole one, and would switch off what stood in the other half.
-    pub fn reread(&self) -> Result<Vec<Source>, Diagnostics> {
+    pub fn reread(&self, in_force: &[Source]) -> Result<Vec<Source>, Diagnostics> {
         if self.origin == Origin::Shipped {
             return Ok(self.sources.clone());
         }
         let (sources, mut errors) = read_policies(&self.gateway.policies);
         let is_there = |old: &Source| sources.iter().any(|new| new.name == old.name);
         let unread: Vec<String> = errors.iter().map(|error| error.file.clone()).collect();
-        let gone = self.sources.iter().filter(|old| !is_there(old) && !unread.contains(&old.name));
+        let gone = in_force.iter().filter(|old| !is_there(old) && !unread.contains(&old.name));
         errors.extend(gone.filter(|old| !is_case(old)).map(|old| {
             let gone = Source::new(old.name.clone(), "");
             let help = "to do without it, leave it empty or start the gateway anew";
-            gone.complain(0..0, "was there at the start and is gone").with_help(help)
+            gone.complain(0..0, "is in force and has gone").with_help(help)
         }));
         if errors.is_empty() { Ok(sources) } else { Err(Diagnostics { list: errors, sources }) }
     }

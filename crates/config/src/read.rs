@@ -101,6 +101,15 @@ fn diameter(section: &Section<'_>) -> DiameterSettings {
         let at = section.place_of("connect_backoff_ms").unwrap_or_else(|| section.at());
         section.push(at.complain("`connect_backoff_ms` is more than `connect_backoff_max_ms`"));
     }
+    //= RFC 3539 §3.4.1
+    // After one interval of silence a peer is asked whether it lives, after two it is suspected.
+    if settings.request_timeout_ms > 2 * settings.watchdog_ms {
+        let at = section.place_of("request_timeout_ms").unwrap_or_else(|| section.at());
+        let message = "`request_timeout_ms` is more than twice `watchdog_ms`";
+        let help = "an asker that waits in silence is suspected before it is answered, and the \
+                    answer is lost";
+        section.push(at.complain(message).with_help(help).as_warning());
+    }
     settings
 }
 

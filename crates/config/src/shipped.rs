@@ -15,6 +15,7 @@ shipped![
     "routes.toml",
     "screening.toml",
     "steering.toml",
+    "titles.toml",
     "cases/routing.toml",
     "cases/screening.toml",
     "cases/steering.toml",

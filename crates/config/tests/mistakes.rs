@@ -129,9 +129,84 @@ fn a_file_that_goes_while_the_gateway_runs_is_a_mistake_unless_it_holds_cases() 
     let dir = folder("gone", &files);
     let loaded = config::load(Some(&dir.join("gateway.toml")), &Words).expect("checks");
     std::fs::remove_file(dir.join("cases/c.toml")).expect("removed");
-    assert_eq!(loaded.reread().expect("still whole").len(), 2);
+    assert_eq!(loaded.reread(&loaded.sources).expect("still whole").len(), 2);
     std::fs::remove_file(dir.join("routes.toml")).expect("removed");
-    let text = loaded.reread().expect_err("half a folder").to_string();
-    assert!(text.contains("routes.toml:1:1: error: was there at the start and is gone"), "{text}");
+    let text = loaded.reread(&loaded.sources).expect_err("half a folder").to_string();
+    assert!(text.contains("routes.toml:1:1: error: is in force and has gone"), "{text}");
+    std::fs::write(dir.join("routes.toml"), "").expect("again");
+    std::fs::write(dir.join("steering.toml"), "").expect("a file that the start did not have");
+    let in_force = loaded.reread(&loaded.sources).expect("more than at the start");
+    std::fs::remove_file(dir.join("steering.toml")).expect("removed");
+    let text = loaded.reread(&in_force).expect_err("less than is in force").to_string();
+    assert!(text.contains("steering.toml:1:1: error: is in force and has gone"), "{text}");
+    assert!(loaded.reread(&loaded.sources).is_ok(), "but no less than at the start");
+    std::fs::remove_dir_all(dir).expect("cleared");
+}
+
+#[test]
+fn of_a_gateway_toml_that_is_no_toml_only_that_is_told() {
+    for (wrong, line) in [
+        ("[gateway\norigin_host = \"d.ipx\"\npolicies = \"policies\"\n", 1),
+        ("[gateway]\norigin_host = \"d.ipx\norigin_realm = \"ipx\"\n[[peer]]\n", 2),
+        ("[gateway]\norigin_host =\npolicies = \"policies\"\n[[listen]]\n[peer]\n", 2),
+    ] {
+        let files = [("gateway.toml", wrong), ("other.toml", ""), ("routes.toml", "[[route]]\n")];
+        let dir = folder("no-toml", &files);
+        let mistakes =
+            config::load(Some(&dir.join("gateway.toml")), &Words).expect_err("a mistake");
+        let place = format!("gateway.toml:{line}:");
+        let text = mistakes.to_string();
+        assert!(mistakes.list.len() == 1 && text.contains(&place), "{wrong}\n{text}");
+        std::fs::remove_dir_all(dir).expect("cleared");
+    }
+}
+
+#[test]
+fn an_answer_that_would_find_its_asker_suspected_is_warned_of() {
+    let warnings = |diameter: &str| {
+        let text = format!(
+            "[gateway]\norigin_host = \"d.ipx\"\n[[listen]]\naddress = \"127.0.0.1:3868\"\n\
+             [diameter]\n{diameter}"
+        );
+        let dir = folder("suspect", &[("gateway.toml", &text), ("routes.toml", "")]);
+        let loaded = config::load(Some(&dir.join("gateway.toml")), &Words).expect("no mistake");
+        std::fs::remove_dir_all(dir).expect("cleared");
+        loaded.warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    let told = warnings("watchdog_ms = 6000\nrequest_timeout_ms = 12001\n");
+    let expected =
+        "gateway.toml:7:22: warning: `request_timeout_ms` is more than twice `watchdog_ms`";
+    assert!(told.contains(expected), "{told}");
+    assert_eq!(warnings("watchdog_ms = 6000\nrequest_timeout_ms = 12000\n"), "");
+}
+
+#[test]
+fn what_changed_in_gateway_toml_is_named_and_needs_a_restart() {
+    let peer = |name: &str, host: &str| {
+        format!(
+            "[[peer]]\nname = \"{name}\"\norigin_host = \"{host}\"\naddresses = [\"127.0.0.1\"]\n"
+        )
+    };
+    let start = "[gateway]\norigin_host = \"d.ipx\"\n[[listen]]\naddress = \"127.0.0.1:3868\"\n"
+        .to_owned()
+        + &peer("a", "a.ipx")
+        + &peer("b", "b.ipx");
+    let dir = folder("outdated", &[("gateway.toml", &start), ("routes.toml", "")]);
+    let path = dir.join("gateway.toml");
+    let loaded = config::load(Some(&path), &Words).expect("checks");
+    let after = |text: &str| {
+        std::fs::write(&path, text).expect("saved");
+        loaded.outdated()
+    };
+    let none: [&str; 0] = [];
+    assert_eq!(after(&start).expect("the same"), none);
+    assert_eq!(after(&format!("# a word\n{start}")).expect("a comment"), none);
+    let other = start.replace("3868", "3869").replace("a.ipx", "c.ipx").replace("\"b\"", "\"e\"");
+    let changed = after(&format!("{other}[log]\nlevel = \"debug\"\n")).expect("checks");
+    assert_eq!(changed, ["[[listen]]", "[log]", "peer `a`", "peer `e` (new)", "peer `b` (gone)"]);
+    let text = after("[gateway]\norigin_host = 1\n").expect_err("a mistake").to_string();
+    assert!(text.contains("gateway.toml:2:15: error"), "{text}");
+    std::fs::remove_file(&path).expect("removed");
+    assert!(loaded.outdated().expect_err("gone").to_string().contains("cannot be read"));
     std::fs::remove_dir_all(dir).expect("cleared");
 }

@@ -58,5 +58,8 @@ fn the_same_files_from_disk_load_too() {
         sources.iter().map(|source| source.text.clone()).collect()
     };
     assert_eq!(texts(&loaded.sources), texts(&shipped.sources));
-    assert_eq!(texts(&loaded.reread().expect("still there")), texts(&shipped.sources));
+    assert_eq!(
+        texts(&loaded.reread(&loaded.sources).expect("still there")),
+        texts(&shipped.sources)
+    );
 }

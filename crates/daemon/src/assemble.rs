@@ -202,7 +202,8 @@ fn listeners(settings: &Settings) -> Result<Vec<net::Listener>, Trouble> {
         };
         Ok(net::Listener { address: listen.address, tls })
     };
-    settings.listens.iter().map(listener).collect()
+    let over_tcp = |listen: &&config::Listen| !matches!(listen.transport, Transport::Sctp(_));
+    settings.listens.iter().filter(over_tcp).map(listener).collect()
 }
 
 fn peers(settings: &Settings) -> Result<Vec<net::PeerTransport>, Trouble> {
