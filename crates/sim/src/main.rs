@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 use sim::hss::{Hss, HssConfig, Subscribers};
 use sim::mme::{Live, Load, MmeConfig, Procedure};
@@ -86,7 +87,7 @@ struct MmeArgs {
     /// Local address to connect from
     #[arg(long)]
     source_ip: Option<IpAddr>,
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     connections: usize,
     /// Closed loop: so many outstanding over all connections
     #[arg(long, default_value_t = 64, conflicts_with = "rate")]

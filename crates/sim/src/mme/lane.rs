@@ -108,7 +108,7 @@ impl Lane {
         // Everyone waits at the gate, also who failed, so that nobody waits for ever.
         self.run.gate.wait().await;
         self.pacer = self.gap.map(|_| Pacer::new()).transpose()?;
-        let mut wire = first.map_err(|_| broken("no connection in 10 s"))??;
+        let mut wire = first.map_err(|_| broken(format!("no connection to {to} in 10 s")))??;
         self.run.clock.get_or_init(Instant::now);
         loop {
             let over = self.drive(&mut wire).await;
