@@ -99,6 +99,23 @@ impl Daemon {
         head.contains(" 200 ").then(|| body.into())
     }
 
+    /// Status and body of what a POST under this Host, with these further header lines, is answered.
+    ///
+    /// # Panics
+    /// If it is not answered.
+    #[must_use]
+    pub fn post(&self, path: &str, host: &str, more: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect_timeout(&self.admin, ADMIN).expect("it listens");
+        stream.set_read_timeout(Some(ADMIN)).expect("a timeout");
+        write!(stream, "POST {path} HTTP/1.0\r\nHost: {host}\r\nContent-Length: 0\r\n{more}\r\n")
+            .expect("it is sent");
+        let mut text = String::new();
+        stream.read_to_string(&mut text).expect("an answer");
+        let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+        (status.expect("a status"), body.into())
+    }
+
     /// `/peers`.
     ///
     /// # Panics

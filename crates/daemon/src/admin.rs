@@ -7,10 +7,14 @@
 //! | `GET /peers` | every link with its state and counters, JSON |
 //! | `GET /summary` | the live folds `ipxd lab` draws, JSON |
 //! | `POST /reload` | read the policies again; 200 with a report or 422 with every mistake |
+//!
+//! What changes something is asked for by address (or as `localhost`), and by no web page of
+//! somebody else's: a browser on the operator's desk reaches loopback for whoever wrote the page it
+//! shows. Otherwise 403.
 
 use std::future::Future as _;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -18,7 +22,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::serve::Listener;
@@ -197,12 +201,32 @@ async fn summary(State(admin): State<Arc<Admin>>) -> Response {
     axum::Json(admin.journal.summary()).into_response()
 }
 
-async fn reload(State(admin): State<Arc<Admin>>) -> Response {
+async fn reload(State(admin): State<Arc<Admin>>, headers: HeaderMap) -> Response {
+    if let Err(why) = not_by_others(&headers) {
+        return (StatusCode::FORBIDDEN, why).into_response();
+    }
     match tokio::task::spawn_blocking(move || admin.reloader.reload()).await {
         Ok(Ok(report)) => (StatusCode::OK, report).into_response(),
         Ok(Err(mistakes)) => (StatusCode::UNPROCESSABLE_ENTITY, mistakes).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
+}
+
+/// Whether nobody else's page asks: the name that was asked for is an address of ours, not a name
+/// that its owner made lead here, and a page that asks came from here.
+fn not_by_others(headers: &HeaderMap) -> Result<(), &'static str> {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let host = text("host").unwrap_or_default();
+    let by_address = host.parse::<SocketAddr>().is_ok()
+        || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
+        || host.split(':').next().is_some_and(|name| name.eq_ignore_ascii_case("localhost"));
+    if !by_address {
+        return Err("ask by address or as localhost: the Host header is a name\n");
+    }
+    let own = |origin: &str| origin.strip_prefix("http://").is_some_and(|from| from == host);
+    let from_here = text("origin").is_none_or(own)
+        && text("sec-fetch-site").is_none_or(|site| matches!(site, "same-origin" | "none"));
+    if from_here { Ok(()) } else { Err("asked by a page of another origin\n") }
 }
 
 /// What is no fold over records: links, the door, the policy in force.
@@ -246,4 +270,33 @@ fn gauges(admin: &Admin, text: &mut String) {
     let memory = admin.reloader.memory() as u64;
     let help = "Subscribers that steering remembers";
     exposition::family(text, Kind::Gauge, "ipx_steering_subscribers", help, one(memory));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_elses_page_may_change_anything() {
+        let ask = |list: &[(&'static str, &str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in list {
+                headers.insert(*name, value.parse().expect("a value"));
+            }
+            not_by_others(&headers).is_ok()
+        };
+        for host in ["127.0.0.1:9868", "localhost:9868", "[::1]:9868", "10.0.0.7", "[::1]"] {
+            assert!(ask(&[("host", host)]), "{host}");
+            assert!(ask(&[("host", host), ("origin", &format!("http://{host}"))]), "{host}");
+            assert!(!ask(&[("host", host), ("origin", "http://evil.example")]), "{host}");
+            assert!(!ask(&[("host", host), ("origin", "null")]), "{host}");
+            assert!(!ask(&[("host", host), ("sec-fetch-site", "cross-site")]), "{host}");
+        }
+        assert!(!ask(&[("host", "127.0.0.1:9868"), ("origin", "http://127.0.0.1:80")]));
+        assert!(!ask(&[]));
+        let rebound = "evil.example:9868";
+        assert!(!ask(&[("host", rebound), ("origin", &format!("http://{rebound}"))]));
+        assert!(!ask(&[("host", rebound)]));
+        assert!(!ask(&[("host", "localhost.evil.example")]));
+    }
 }

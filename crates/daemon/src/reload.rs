@@ -1,21 +1,22 @@
 //! Other policies while everything runs: whole or not at all, on SIGHUP, on a saved file, or over
-//! the admin API. No connection, pending request or attempt counter is touched.
+//! the admin API. No connection, pending request or attempt counter is touched. `gateway.toml` is
+//! read at start only: what of it has changed since is said, and that it needs a restart.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use config::{Diagnostics, Loaded};
 use notify::{RecursiveMode, Watcher};
-use policy::Engine;
+use policy::{Engine, Source};
 use procedure::Policy;
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 
 /// Editors write a file in several steps: wait until the folder has been quiet for so long.
 const QUIET_MS: u64 = 200;
 
-/// How often it is looked whether the folder is still the one that is watched.
+/// How often it is looked whether the folders are still those that are watched.
 const FOLDER_LOOK: Duration = Duration::from_secs(2);
 
 /// Reads the policy files again and puts them in force if they check.
@@ -23,11 +24,24 @@ pub(crate) struct Reloader {
     loaded: Loaded,
     engine: Arc<Engine>,
     failures: AtomicU64,
+    /// Held through a reload, so that two do not cross.
+    state: Mutex<State>,
+}
+
+/// What earlier reloads came to.
+struct State {
+    in_force: Vec<Source>,
+    /// What was tried last, in force or not; none where it could not be read.
+    tried: Option<Vec<Source>>,
+    /// What was last said of `gateway.toml`.
+    told: String,
 }
 
 impl Reloader {
     pub(crate) fn new(loaded: Loaded, engine: Arc<Engine>) -> Self {
-        Self { loaded, engine, failures: AtomicU64::new(0) }
+        let (in_force, tried) = (loaded.sources.clone(), Some(loaded.sources.clone()));
+        let state = Mutex::new(State { in_force, tried, told: String::new() });
+        Self { loaded, engine, failures: AtomicU64::new(0), state }
     }
 
     /// The version in force and how many reloads did not check.
@@ -40,11 +54,41 @@ impl Reloader {
         self.engine.memory().in_use().subscribers
     }
 
-    /// Reloads now. Either text is for people.
+    /// Reloads now, because somebody asks for it; blocks, so never from a task. Either text is for
+    /// people.
     pub(crate) fn reload(&self) -> Result<String, String> {
-        let outcome = self.loaded.reread().and_then(|sources| {
+        let mut state = self.state.blocking_lock();
+        state.told.clear();
+        let aside = self.look_aside(&mut state);
+        let sources = self.loaded.reread(&state.in_force);
+        match self.put_in_force(sources, &mut state) {
+            Ok(report) => Ok(report + aside.as_str()),
+            Err(mistakes) => Err(mistakes + aside.as_str()),
+        }
+    }
+
+    /// Reloads if the policies are others than those that were tried last: something was saved.
+    fn look(&self) {
+        let mut state = self.state.blocking_lock();
+        let _told = self.look_aside(&mut state);
+        let sources = self.loaded.reread(&state.in_force);
+        let same = sources.as_ref().ok().is_some_and(|now| state.tried.as_ref() == Some(now));
+        if !same {
+            let _told = self.put_in_force(sources, &mut state);
+        }
+    }
+
+    fn put_in_force(
+        &self,
+        sources: Result<Vec<Source>, Diagnostics>,
+        state: &mut State,
+    ) -> Result<String, String> {
+        state.tried = sources.as_ref().ok().cloned();
+        let outcome = sources.and_then(|sources| {
             let list = |list| Diagnostics { list, sources: sources.clone() };
-            self.engine.reload(&config::rules(&sources)).map_err(list)
+            let report = self.engine.reload(&config::rules(&sources)).map_err(list)?;
+            state.in_force = sources;
+            Ok(report)
         });
         match outcome {
             Ok(report) => {
@@ -77,35 +121,73 @@ impl Reloader {
         }
     }
 
-    /// The folder to watch, where policies come from files.
-    fn folder(&self) -> Option<&Path> {
-        let files = matches!(self.loaded.origin, config::Origin::Files(_));
-        files.then_some(self.loaded.gateway.policies.as_path())
+    /// Says what of `gateway.toml` has changed since the start, where that was not said yet.
+    fn look_aside(&self, state: &mut State) -> String {
+        let text = match self.loaded.outdated() {
+            Ok(changed) if changed.is_empty() => String::new(),
+            Ok(changed) => format!(
+                "gateway.toml has changed since the start; not in force before a restart: {}\n",
+                changed.join(", ")
+            ),
+            Err(mistakes) => {
+                format!(
+                    "gateway.toml has changed and the gateway would not start again:\n{mistakes}"
+                )
+            }
+        };
+        if text != state.told {
+            for line in text.lines() {
+                tracing::warn!("{line}");
+            }
+            state.told.clone_from(&text);
+        }
+        text
+    }
+
+    /// The folders to watch, where policies come from files: that of the policies with all in it,
+    /// and that of `gateway.toml`.
+    fn folders(&self) -> Vec<(PathBuf, RecursiveMode)> {
+        let config::Origin::Files(_) = &self.loaded.origin else { return Vec::new() };
+        let policies = &self.loaded.gateway.policies;
+        let folders =
+            [(policies, RecursiveMode::Recursive), (&self.loaded.dir, RecursiveMode::NonRecursive)];
+        let mut folders = folders
+            .map(|(folder, mode)| {
+                let here = folder.as_os_str().is_empty();
+                (if here { PathBuf::from(".") } else { folder.clone() }, mode)
+            })
+            .to_vec();
+        folders.dedup_by(|b, a| identity(&a.0) == identity(&b.0));
+        folders
     }
 }
 
 /// Reloads on SIGHUP and whenever a policy file was saved, until the process ends.
 pub(crate) async fn watch(reloader: Arc<Reloader>) {
     let (changed, mut changes) = mpsc::channel(1);
-    let watched = |folder| {
-        watcher(folder, changed.clone())
+    let watched = || {
+        watcher(&reloader.folders(), changed.clone())
             .inspect_err(|error| tracing::warn!(%error, "policy files are not watched; use SIGHUP"))
             .ok()
     };
-    let mut folder = reloader.folder().and_then(identity);
-    let mut _watcher = reloader.folder().and_then(watched);
+    let identities = || -> Vec<_> {
+        reloader.folders().iter().filter_map(|(folder, _)| identity(folder)).collect()
+    };
+    let mut folders = identities();
+    let mut _watcher = watched();
     let mut look = tokio::time::interval(FOLDER_LOOK);
     let hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup());
     let Ok(mut hangup) = hangup else { return tracing::error!("SIGHUP cannot be received") };
     loop {
+        let mut asked = false;
         tokio::select! {
-            _ = hangup.recv() => {}
+            _ = hangup.recv() => asked = true,
             _ = look.tick() => {
-                let now = reloader.folder().and_then(identity);
-                if now.is_none() || now == folder {
+                let now = identities();
+                if now.len() < folders.len() || now == folders {
                     continue;
                 }
-                (folder, _watcher) = (now, reloader.folder().and_then(watched));
+                (folders, _watcher) = (now, watched());
             }
             Some(()) = changes.recv() => {
                 let quiet = Duration::from_millis(QUIET_MS);
@@ -114,25 +196,36 @@ pub(crate) async fn watch(reloader: Arc<Reloader>) {
         }
         let reloader = Arc::clone(&reloader);
         // Compiling a large set takes a while; the admin API answers meanwhile.
-        let _ = tokio::task::spawn_blocking(move || reloader.reload()).await;
+        let work = move || if asked { drop(reloader.reload()) } else { reloader.look() };
+        let _ = tokio::task::spawn_blocking(work).await;
     }
 }
 
-fn watcher(folder: &Path, changed: mpsc::Sender<()>) -> notify::Result<impl Watcher + use<>> {
+fn watcher(
+    folders: &[(PathBuf, RecursiveMode)],
+    changed: mpsc::Sender<()>,
+) -> notify::Result<impl Watcher + use<>> {
     let told = move |event: notify::Result<notify::Event>| {
-        let is_policy = |path: &std::path::PathBuf| {
-            path.extension().is_some_and(|extension| extension == "toml")
-        };
-        let relevant =
-            event.is_ok_and(|event| !event.kind.is_access() && event.paths.iter().any(is_policy));
+        let relevant = event.is_ok_and(|event| {
+            !event.kind.is_access() && event.paths.iter().any(|path| is_relevant(path))
+        });
         if relevant {
             // A full channel already says that something changed.
             let _ = changed.try_send(());
         }
     };
     let mut watcher = notify::recommended_watcher(told)?;
-    watcher.watch(folder, RecursiveMode::Recursive)?;
+    for (folder, mode) in folders {
+        watcher.watch(folder, *mode)?;
+    }
     Ok(watcher)
+}
+
+/// A file of ours, or the link behind which a whole generation of them is exchanged, as Kubernetes
+/// mounts them (`..data`).
+fn is_relevant(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    path.extension().is_some_and(|extension| extension == "toml") || name.starts_with(b"..")
 }
 
 /// Which folder stands under this name now. A deployment that puts a new folder in the old one's
