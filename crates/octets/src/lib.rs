@@ -7,4 +7,4 @@ mod patch;
 mod read;
 
 pub use patch::{PATCHES_MAX, Patches};
-pub use read::{be16, be24, be32, be64, padded_len};
+pub use read::{be16, be24, be32, be64, le16, padded_len};

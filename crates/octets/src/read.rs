@@ -1,9 +1,15 @@
-//! Big-endian reads.
+//! Reads of numbers, big-endian unless the name says otherwise.
 
 /// Two octets at `offset`.
 #[must_use]
 pub fn be16(bytes: &[u8], offset: usize) -> Option<u16> {
     Some(u16::from_be_bytes(*bytes.get(offset..)?.first_chunk()?))
+}
+
+/// Two octets at `offset`, the low one first.
+#[must_use]
+pub fn le16(bytes: &[u8], offset: usize) -> Option<u16> {
+    Some(u16::from_le_bytes(*bytes.get(offset..)?.first_chunk()?))
 }
 
 /// Three octets at `offset`.
@@ -40,6 +46,7 @@ mod tests {
         let bytes = [1, 2, 3, 4, 5, 6, 7, 8];
         assert_eq!(be16(&bytes, 6), Some(0x0708));
         assert_eq!(be16(&bytes, 7), None);
+        assert_eq!((le16(&bytes, 6), le16(&bytes, 7)), (Some(0x0807), None));
         assert_eq!(be24(&bytes, 0), Some(0x01_0203));
         assert_eq!(be24(&bytes, 6), None);
         assert_eq!(be32(&bytes, 4), Some(0x0506_0708));

@@ -123,7 +123,7 @@ pub fn frame_octets(bytes: &[u8]) -> Result<Option<usize>, Malformed> {
     let length = u32::from_be_bytes([head[4], head[5], head[6], head[7]]) as usize;
     let why = match length {
         0..HEADER_OCTETS => "shorter than the header",
-        _ if length % 4 != 0 => "not a multiple of four",
+        _ if !length.is_multiple_of(4) => "not a multiple of four",
         _ if length > FRAME_OCTETS_MAX => "above the limit",
         _ => return Ok(Some(length)),
     };
