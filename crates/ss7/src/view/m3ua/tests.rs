@@ -66,13 +66,13 @@ fn what_is_wrong_is_named() {
     frame[10..12].copy_from_slice(&[0xff, 3]);
     assert_eq!(field(&frame), "Parameter Length");
     let mut empty = Vec::new();
-    drop(Writer::new(&mut empty, Kind::DATA));
+    let _ = Writer::new(&mut empty, Kind::DATA);
     assert_eq!(field(&empty), "Protocol Data");
     let mut short = Vec::new();
     let _ = Writer::new(&mut short, Kind::DATA).parameter(tag::PROTOCOL_DATA, &[0; 11]);
     assert_eq!(field(&short), "Protocol Data");
     let mut other = Vec::new();
-    drop(Writer::new(&mut other, Kind::BEAT));
+    let _ = Writer::new(&mut other, Kind::BEAT);
     assert_eq!(field(&other), "Message Type");
     for length in [0_u32, 7, 9, 1 << 31] {
         let mut head = [1, 0, 1, 1, 0, 0, 0, 0];
@@ -89,7 +89,7 @@ fn too_many_parameters_are_refused() {
     for _ in 0..=PARAMETERS_MAX {
         writer = writer.parameter(tag::HEARTBEAT_DATA, &[]);
     }
-    drop(writer);
+    let _ = writer;
     assert_eq!(Message::new(&out).expect_err("too many").why, "too many");
 }
 
