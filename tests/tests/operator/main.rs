@@ -1,6 +1,8 @@
 //! What an operator sees: the real programs, real sockets, files that are edited and broken.
 #![allow(missing_docs, clippy::disallowed_methods, clippy::indexing_slicing, clippy::unwrap_used)]
 
+mod collision;
+mod failover;
 mod reload;
 mod steering;
 mod tls;
@@ -52,7 +54,11 @@ impl Stage {
 
 impl Home {
     fn connect(gateway: std::net::SocketAddr) -> Self {
-        let mut config = HssConfig::new(HSS);
+        Self::named(HSS, gateway)
+    }
+
+    fn named(host: &str, gateway: std::net::SocketAddr) -> Self {
+        let mut config = HssConfig::new(host);
         config.connect = vec![gateway];
         let hss = Hss::bind(config).unwrap();
         let counters = hss.counters();

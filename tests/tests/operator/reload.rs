@@ -63,8 +63,8 @@ fn it_ends_in_order_when_told() {
 /// Waits until another version of the policies is in force than this one.
 fn newer(stage: &Stage, version: u64, why: &str) {
     let newer = || (metric(&stage.daemon, "ipx_policy_version") > version).then_some(());
-    eventually(Duration::from_secs(10), newer)
-        .unwrap_or_else(|| panic!("{why}: {}", stage.daemon.log()));
+    let there = eventually(Duration::from_secs(10), newer);
+    assert!(there.is_some(), "{why}: {}", stage.daemon.log());
 }
 
 const WELCOME: &str = "preferred_available = false\n";
@@ -113,8 +113,8 @@ fn what_a_restart_needs_is_said_and_not_pretended() {
     let text = std::fs::read_to_string(&file).unwrap();
     let said = |part: &str| {
         let found = || stage.daemon.log().contains(part).then_some(());
-        eventually(Duration::from_secs(10), found)
-            .unwrap_or_else(|| panic!("{part} is not in {}", stage.daemon.log()));
+        let there = eventually(Duration::from_secs(10), found);
+        assert!(there.is_some(), "{part} is not in {}", stage.daemon.log());
     };
     let version = metric(&stage.daemon, "ipx_policy_version");
     let peer =
