@@ -96,3 +96,57 @@ fn a_wrong_operation_is_answered_with_the_nearest() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("did you mean `ulr`?"));
 }
+
+/// What a subscriber of iberia's hears who registers like this.
+fn registers(arguments: &str) -> Value {
+    let asked = format!("--act register --imsi 214070000000001 {arguments}");
+    explain(&asked.split(' ').collect::<Vec<_>>())
+}
+
+#[test]
+fn explain_takes_a_serving_node_by_its_number_in_the_place_of_the_visited_network() {
+    for domain in ["cs", "ps"] {
+        let refused = registers(&format!("--domain {domain} --node 447785016005"));
+        assert_eq!(refused["verdict"], "refuse", "{refused:#}");
+        assert_eq!(refused["refusal"], "roaming-not-allowed");
+        assert_eq!(
+            (&refused["visited"]["plmn"], &refused["attempt"]),
+            (&"23415".into(), &1.into())
+        );
+        let preferred = registers(&format!("--domain {domain} --node 447802002505"));
+        assert_eq!(
+            (&preferred["verdict"], &preferred["preferred"]),
+            (&"forward".into(), &true.into())
+        );
+    }
+    let named = registers("--domain cs --visited 23415 --attempt 5");
+    assert_eq!((&named["verdict"], &named["exit"]), (&"forward".into(), &"attempts".into()));
+    let nowhere = registers("--domain cs --node 999123");
+    assert_eq!((&nowhere["verdict"], &nowhere["visited"]), (&"forward".into(), &Value::Null));
+    let words = ipxctl(&[
+        "explain",
+        "--domain",
+        "cs",
+        "--imsi",
+        "214070123456789",
+        "--node",
+        "447785016005",
+    ]);
+    let words = String::from_utf8_lossy(&words.stdout).into_owned();
+    assert!(words.contains("REFUSED") && words.contains("from 447785016005 to 34609"), "{words}");
+    let both = ipxctl(&["explain", "--visited", "23415", "--node", "447785016005"]);
+    assert_eq!(both.status.code(), Some(2), "one or the other");
+}
+
+#[test]
+fn who_registers_without_an_imsi_is_refused_with_a_code_that_the_standard_allows() {
+    use procedure::Vocabulary as _;
+    for domain in [procedure::Domain::Eps, procedure::Domain::Ps] {
+        let words = stacks::vocabulary();
+        assert!(words.is_legal(procedure::Act::Register, domain, procedure::Refusal::Unauthorised));
+    }
+    let realm = "epc.mnc007.mcc214.3gppnetwork.org";
+    let refused = explain(&["--visited", "23415", "--destination-realm", realm]);
+    assert_eq!(refused["because"][0]["rule"], "no-register-without-imsi", "{refused:#}");
+    assert_eq!(refused["refusal"], "unauthorised");
+}
