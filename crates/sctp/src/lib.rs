@@ -17,5 +17,6 @@ pub mod kernel;
 pub mod userland;
 
 pub use interface::{
-    Association, Backend, Endpoint, Event, Message, Peer, Refused, Settings, MESSAGE_OCTETS_MAX,
+    Admits, Association, Backend, Endpoint, Event, MESSAGE_OCTETS_MAX, Message, Peer, Refused,
+    Settings,
 };

@@ -11,7 +11,7 @@
 mod association;
 mod endpoint;
 mod reader;
-mod sys;
+pub(crate) mod sys;
 mod wire;
 
 pub use association::Association;

@@ -57,7 +57,7 @@ const CONTROL_OCTETS: usize = 64;
 ///
 /// # Errors
 /// The kernel's.
-pub(super) fn watched(socket: Socket) -> io::Result<AsyncFd<Socket>> {
+pub(crate) fn watched(socket: Socket) -> io::Result<AsyncFd<Socket>> {
     // SAFETY: a `Socket` owns its descriptor, always answers with the same one, and keeps it open
     // until it is dropped; nobody here replaces it inside its `AsyncFd`.
     Ok(unsafe { AsyncFd::register(socket) }?)
