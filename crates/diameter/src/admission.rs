@@ -68,7 +68,7 @@ impl Admission for Doorkeeper {
     }
 
     fn hello(&self, first: &[u8], caller: &Caller<'_>) -> Hello {
-        let silent = |why| Hello::Refused { reply: Vec::new(), why };
+        let silent = |why| Hello::Refused { reply: Vec::new(), field: "", why };
         let limit = HELLO_OCTETS_MAX.min(self.shared.config.frame_octets_max);
         let length = match frame_octets(first, limit) {
             Ok(Some(length)) => length,
@@ -77,9 +77,12 @@ impl Admission for Doorkeeper {
             // Another version, or a length that cannot be: a CER is told so all the same.
             Err(malformed) if capabilities::is_request(first) => {
                 let reply = capabilities::refuse(&self.shared, first, &malformed);
-                return Hello::Refused { reply, why: malformed.why };
+                return Hello::Refused { reply, field: malformed.field, why: malformed.why };
             }
-            Err(malformed) => return silent(malformed.why),
+            Err(malformed) => {
+                let (field, why) = (malformed.field, malformed.why);
+                return Hello::Refused { reply: Vec::new(), field, why };
+            }
         };
         if first.len() >= 8 && !capabilities::is_request(first) {
             return silent("the first message is not a CER");
@@ -89,6 +92,7 @@ impl Admission for Doorkeeper {
             Ok(hello) => hello,
             Err(malformed) => Hello::Refused {
                 reply: capabilities::refuse(&self.shared, cer, &malformed),
+                field: malformed.field,
                 why: malformed.why,
             },
         }

@@ -70,7 +70,7 @@ struct Seat {
 /// What became of a caller.
 enum Heard {
     Admitted(procedure::LinkId, Stream, Vec<u8>),
-    Refused { stream: Stream, reply: Vec<u8>, why: &'static str },
+    Refused { stream: Stream, reply: Vec<u8>, field: &'static str, why: &'static str },
     Lost(&'static str),
 }
 
@@ -109,7 +109,7 @@ async fn accept(door: Rc<Door>, listener: TcpListener, tls: Option<ServerTls>) {
                     Ok(seat) => {
                         spawn_local(receive(seat, stream, tls.clone()));
                     }
-                    Err(why) => door.turn_away(why, source),
+                    Err(why) => door.turn_away("", why, source),
                 }
             }
             Err(error) if is_shortage(&error) => {
@@ -139,9 +139,9 @@ async fn receive(seat: Seat, stream: TcpStream, tls: Option<ServerTls>) {
     let wait = Duration::from_millis(DOOR_WAIT_MS);
     let heard = timeout(wait, identify(door, source, stream, tls)).await;
     match heard.unwrap_or(Heard::Lost("too slow")) {
-        Heard::Lost(why) => door.turn_away(why, source),
-        Heard::Refused { mut stream, reply, why } => {
-            door.turn_away(why, source);
+        Heard::Lost(why) => door.turn_away("", why, source),
+        Heard::Refused { mut stream, reply, field, why } => {
+            door.turn_away(field, why, source);
             let wait = Duration::from_millis(FAREWELL_WAIT_MS);
             // Past the wait it is cut off.
             let _ = timeout(wait, farewell(&mut stream, &reply)).await;
@@ -198,7 +198,9 @@ async fn identify(door: &Door, source: IpAddr, stream: TcpStream, tls: Option<Se
                 room.truncate(filled);
                 return Heard::Admitted(link, stream, room);
             }
-            Hello::Refused { reply, why } => return Heard::Refused { stream, reply, why },
+            Hello::Refused { reply, field, why } => {
+                return Heard::Refused { stream, reply, field, why };
+            }
         }
     }
 }
@@ -257,9 +259,10 @@ impl Door {
     }
 
     /// Counts a caller that is not let in; logs the first of each reason, the rest by the minute.
-    fn turn_away(&self, why: &'static str, source: IpAddr) {
+    fn turn_away(&self, field: &'static str, why: &'static str, source: IpAddr) {
         if self.counters.add(why) {
-            tracing::warn!(reason = why, %source, "a caller was turned away");
+            let field = (!field.is_empty()).then_some(field);
+            tracing::warn!(field, reason = why, %source, "a caller was turned away");
         }
     }
 }

@@ -250,7 +250,7 @@ impl Worker {
                         outlet.due = true;
                     }
                 }
-                Output::Note { link, what, code } => self.note(link, what, code),
+                Output::Note { link, what, field, code } => self.note(link, (field, what), code),
             }
         }
         if !std::mem::replace(&mut self.turn_is_due, true)
@@ -264,7 +264,7 @@ impl Worker {
     pub(crate) fn adopt(&mut self, link: LinkId, side: Side, stream: Stream, first: Vec<u8>) {
         let now = self.now();
         let Some(id) = self.gateway.opened(now, link, side) else {
-            self.note(link, "the link has too many connections; one is closed", 0);
+            self.note(link, ("", "the link has too many connections; one is closed"), 0);
             if side == Side::Initiator {
                 self.gateway.failed(now, link);
             }
@@ -353,12 +353,13 @@ impl Worker {
     }
 
     /// Writes a line about a link, unless there were too many.
-    fn note(&mut self, link: LinkId, what: &'static str, code: u32) {
+    fn note(&mut self, link: LinkId, (field, what): (&'static str, &'static str), code: u32) {
         let now = self.now();
         let Some(left_out) = self.notes.admit(now, link) else { return };
         let name = self.name(link);
         let left_out = (left_out > 0).then_some(left_out);
-        tracing::info!(link = link.0, name = name.as_deref(), code, left_out, "{what}");
+        let field = (!field.is_empty()).then_some(field);
+        tracing::info!(link = link.0, name = name.as_deref(), field, code, left_out, "{what}");
     }
 
     fn name(&self, link: LinkId) -> Option<Arc<str>> {

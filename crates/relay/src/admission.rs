@@ -24,6 +24,8 @@ pub enum Hello {
     Refused {
         /// The base protocol's refusal; empty where silence is better.
         reply: Vec<u8>,
+        /// The field that it is about, empty where it is about none. For the log.
+        field: &'static str,
         /// For the counter and the log.
         why: &'static str,
     },

@@ -67,6 +67,8 @@ pub enum Output {
         link: LinkId,
         /// What happened.
         what: &'static str,
+        /// The field that it is about, empty where it is about none.
+        field: &'static str,
         /// The protocol's code, 0 when it has none.
         code: u32,
     },
@@ -188,7 +190,7 @@ impl Gateway {
                     self.core.count(link, |counters| &counters.malformed_in, 1);
                     let mut record = walk::bare(&self.core, &arrival, rest, finish);
                     self.core.finish(&mut record);
-                    self.lose(now, conn, link, malformed.why);
+                    self.lose(now, conn, link, (malformed.field, malformed.why));
                     consumed = bytes.len();
                 }
             }
@@ -350,7 +352,7 @@ impl Gateway {
         while let Some(conn) = self.core.stuck.pop() {
             let conn_now = self.core.conn(conn).filter(|conn| !conn.closing);
             if let Some(link) = conn_now.map(|conn| conn.link) {
-                self.lose(self.core.now, conn, link, "the peer does not read");
+                self.lose(self.core.now, conn, link, ("", "the peer does not read"));
             }
         }
         self.core.outputs.pop_front()
@@ -432,8 +434,14 @@ impl Gateway {
     }
 
     /// Closes a connection that broke the rules of framing or does not read.
-    fn lose(&mut self, now: Time, conn: ConnId, link: LinkId, why: &'static str) {
-        self.core.outputs.push_back(Output::Note { link, what: why, code: 0 });
+    fn lose(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        link: LinkId,
+        (field, what): (&'static str, &'static str),
+    ) {
+        self.core.outputs.push_back(Output::Note { link, what, field, code: 0 });
         self.close_conn(conn);
         self.drive(link, |machine, fx| machine.closed(now, conn, fx));
     }
@@ -465,7 +473,7 @@ impl Gateway {
                 Effect::Tidings => self.core.tidings = true,
                 Effect::Disarm { timer } => self.swap_timer(link, timer, None),
                 Effect::Note { what, code } => {
-                    self.core.outputs.push_back(Output::Note { link, what, code });
+                    self.core.outputs.push_back(Output::Note { link, what, field: "", code });
                 }
             }
         }

@@ -245,7 +245,7 @@ impl Admission for Doorkeeper {
         let link = first[5];
         let name = format!("link{link}.lab");
         let owns = |names: &[String]| names.contains(&name);
-        let refused = |why| Hello::Refused { reply: NO.to_vec(), why };
+        let refused = |why| Hello::Refused { reply: NO.to_vec(), field: "", why };
         if first[4] != b'H' || link >= self.links {
             refused("stranger")
         } else if !caller.certificate.is_none_or(owns) {
