@@ -254,7 +254,7 @@ impl Association {
     /// Lets what was taken leave.
     pub fn flush(&mut self) {
         match &mut self.0 {
-            End::Kernel(_) => {}
+            End::Kernel(association) => association.flush(),
             End::Userland(association) => association.flush(),
         }
     }
