@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use relay::ConnId;
+use sctp::Event;
 
 use crate::driver::{HEAD_OCTETS, REST_OCTETS_MAX, Shared, Worker};
 use crate::transport::{Stream, Transport};
@@ -17,6 +18,8 @@ const PART_WAIT_MS: u64 = 3000;
 pub(crate) const PART_OCTETS_MAX: usize = 1 << 20;
 /// Reads of one socket before the others have theirs. The second mostly only says that all is read.
 const READS_MAX: usize = 2;
+/// Messages of one association before the others have theirs.
+const MESSAGES_MAX: usize = 512;
 
 /// What has become of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +45,10 @@ pub(crate) struct Conn {
     rest: RefCell<Vec<u8>>,
     /// Octets thrown away since it shall close.
     ignored: Cell<usize>,
+    /// Our side has ended.
+    finishing: Cell<bool>,
+    /// Its transport keeps the bounds of messages.
+    carries_messages: bool,
     /// It is on the worker's list of connections that may not be read now.
     pub(crate) stalled: Cell<bool>,
     /// The rest has not been shown to the gateway: it came with the connection.
@@ -80,6 +87,8 @@ impl Drop for SeeingOff {
 impl Conn {
     pub(crate) fn new(id: ConnId, stream: Stream, first: Vec<u8>) -> Self {
         Self {
+            finishing: Cell::new(false),
+            carries_messages: matches!(stream, Stream::Sctp(_)),
             id,
             stream: RefCell::new(stream),
             dirty: Cell::new(false),
@@ -128,6 +137,10 @@ impl Conn {
         self.keep_waker(cx);
         if self.is_fresh.replace(false) {
             let first = std::mem::take(&mut *self.rest.borrow_mut());
+            if self.stream.borrow_mut().association().is_some() {
+                worker.input(|gateway, now| gateway.message(now, self.id, &first));
+                return self.poll_again(cx);
+            }
             let consumed = worker.input(|gateway, now| gateway.received(now, self.id, &first));
             let left = first.get(consumed..).unwrap_or_default();
             self.rest.borrow_mut().extend_from_slice(left);
@@ -143,15 +156,64 @@ impl Conn {
                 }
                 return Poll::Pending;
             }
-            match self.poll_one_read(cx, &mut worker) {
+            let read = if self.carries_messages {
+                self.poll_messages(cx, &mut worker)
+            } else {
+                self.poll_one_read(cx, &mut worker)
+            };
+            match read {
                 Poll::Ready(true) => {}
                 Poll::Ready(false) => return Poll::Ready(()),
                 Poll::Pending => return Poll::Pending,
             }
         }
-        // More may be there; the others come first.
+        self.poll_again(cx)
+    }
+
+    /// More may be there; the others come first.
+    fn poll_again(&self, cx: &Context<'_>) -> Poll<()> {
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// The messages of an association that are there; `false` when it has ended.
+    fn poll_messages(&self, cx: &mut Context<'_>, worker: &mut Worker) -> Poll<bool> {
+        let mut stream = self.stream.borrow_mut();
+        let Some(association) = stream.association() else { return Poll::Ready(false) };
+        let mut outcome = Poll::Ready(true);
+        for _ in 0..MESSAGES_MAX {
+            match association.poll_event(cx) {
+                Poll::Pending => {
+                    outcome = Poll::Pending;
+                    break;
+                }
+                Poll::Ready(Event::Data(message)) => {
+                    let now = worker.now();
+                    worker.gateway.message(now, self.id, &message.octets);
+                    if !worker.gateway.may_read(self.id) {
+                        break;
+                    }
+                }
+                Poll::Ready(Event::Path { address, reachable }) => {
+                    tracing::info!(%address, reachable, "a path to a peer has changed");
+                }
+                Poll::Ready(Event::Writable | Event::SendFailed) => {}
+                // What the peer knew of us is lost with its earlier life: it begins anew.
+                //= RFC 4666 §4.3.1
+                Poll::Ready(Event::Restart) => {
+                    association.abort();
+                    outcome = Poll::Ready(false);
+                    break;
+                }
+                Poll::Ready(Event::Down { why }) => {
+                    tracing::debug!(why, "an association has ended");
+                    outcome = Poll::Ready(false);
+                    break;
+                }
+            }
+        }
+        worker.pump();
+        outcome
     }
 
     /// One read; `false` when the connection has ended.
@@ -203,6 +265,19 @@ impl Conn {
             return Poll::Pending;
         }
         let mut stream = self.stream.borrow_mut();
+        let is_first = !self.finishing.replace(true);
+        if let Some(association) = stream.association() {
+            if is_first {
+                association.shutdown();
+            }
+            return loop {
+                match association.poll_event(cx) {
+                    Poll::Pending => break Poll::Pending,
+                    Poll::Ready(Event::Down { .. }) => break Poll::Ready(()),
+                    Poll::Ready(_) => {}
+                }
+            };
+        }
         match stream.poll_finish(cx) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Err(_)) => return Poll::Ready(()),

@@ -2,13 +2,15 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use sctp::Endpoint;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsStream;
 
-use crate::PeerTransport;
 use crate::transport::{Socket, Stream};
+use crate::{Connect, PeerTransport};
 
 /// How long an attempt to connect may take, TLS included.
 const DIAL_WAIT_MS: u64 = 5000;
@@ -17,12 +19,23 @@ const DIAL_WAIT_MS: u64 = 5000;
 ///
 /// # Errors
 /// What the kernel or TLS say, or that it took too long.
-pub(crate) async fn dial(peer: Option<&PeerTransport>) -> io::Result<Stream> {
+pub(crate) async fn dial(
+    peer: Option<&PeerTransport>,
+    endpoints: &[Arc<Endpoint>],
+) -> io::Result<Stream> {
     let nowhere = || io::Error::new(io::ErrorKind::AddrNotAvailable, "no address to connect to");
     let peer = peer.ok_or_else(nowhere)?;
-    let to = peer.connect.ok_or_else(nowhere)?;
     let wait = Duration::from_millis(DIAL_WAIT_MS);
-    tokio::time::timeout(wait, dial_to(peer, to)).await.map_err(|_| io::ErrorKind::TimedOut)?
+    let dialled = async {
+        match peer.connect.as_ref().ok_or_else(nowhere)? {
+            Connect::Tcp(to) => dial_to(peer, *to).await,
+            Connect::Sctp { endpoint, peer } => {
+                let endpoint = endpoints.get(*endpoint).ok_or_else(nowhere)?;
+                endpoint.connect(peer).await.map(|made| Stream::Sctp(Box::new(made)))
+            }
+        }
+    };
+    tokio::time::timeout(wait, dialled).await.map_err(|_| io::ErrorKind::TimedOut)?
 }
 
 async fn dial_to(peer: &PeerTransport, to: SocketAddr) -> io::Result<Stream> {

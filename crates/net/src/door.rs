@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use relay::{Admission, Caller, Hello};
+use sctp::{Endpoint, Event};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot};
@@ -25,6 +26,7 @@ use crate::dial::prepare;
 use crate::driver::Order;
 use crate::tls::{ServerTls, peer_names};
 use crate::transport::{Socket, Stream, Transport};
+use crate::{SctpEndpoint, SpawnError};
 
 /// Callers that are being identified at the same time.
 pub const DOOR_CALLERS_MAX: usize = 256;
@@ -44,8 +46,11 @@ const LOG_EVERY_MS: u64 = 60_000;
 /// What the door is made from.
 pub(crate) struct Plan {
     /// Bound and listening.
-    pub(crate) listeners: Vec<(std::net::TcpListener, Option<ServerTls>)>,
-    pub(crate) admission: Arc<dyn Admission>,
+    pub(crate) listeners: Vec<(std::net::TcpListener, Option<ServerTls>, Arc<dyn Admission>)>,
+    /// To be bound.
+    pub(crate) endpoints: Vec<SctpEndpoint>,
+    /// Told once they are, or why they cannot be.
+    pub(crate) ready: std::sync::mpsc::Sender<Result<Vec<Arc<Endpoint>>, SpawnError>>,
     pub(crate) counters: Arc<DoorCounters>,
     /// By worker.
     pub(crate) workers: Vec<mpsc::Sender<Order>>,
@@ -54,7 +59,6 @@ pub(crate) struct Plan {
 }
 
 struct Door {
-    admission: Arc<dyn Admission>,
     counters: Arc<DoorCounters>,
     workers: Vec<mpsc::Sender<Order>>,
     callers: Cell<usize>,
@@ -81,18 +85,24 @@ pub(crate) fn run(plan: Plan) -> io::Result<()> {
         .enable_time()
         .build_local(tokio::runtime::LocalOptions::default())?;
     runtime.block_on(async {
-        let Plan { listeners, admission, counters, workers, close } = plan;
+        let Plan { listeners, endpoints, ready, counters, workers, close } = plan;
         let door = Rc::new(Door {
-            admission,
             counters,
             workers,
             callers: Cell::default(),
             callers_by_source: RefCell::default(),
         });
-        for (listener, tls) in listeners {
+        for (listener, tls, admission) in listeners {
             let listener = TcpListener::from_std(listener)?;
-            spawn_local(accept(Rc::clone(&door), listener, tls));
+            spawn_local(accept(Rc::clone(&door), listener, tls, admission));
         }
+        let bound: Result<Vec<_>, _> = endpoints.into_iter().map(bind).collect();
+        for (endpoint, admission) in bound.iter().flatten() {
+            spawn_local(take(Rc::clone(&door), Arc::clone(endpoint), Arc::clone(admission)));
+        }
+        let endpoints = bound.map(|all| all.into_iter().map(|(endpoint, _)| endpoint).collect());
+        // Whoever does not wait for it has ended.
+        let _ = ready.send(endpoints);
         spawn_local(log(Rc::clone(&door)));
         // A dropped sender means the same as a message: the owner is gone.
         let _ = close.await;
@@ -100,14 +110,70 @@ pub(crate) fn run(plan: Plan) -> io::Result<()> {
     })
 }
 
-async fn accept(door: Rc<Door>, listener: TcpListener, tls: Option<ServerTls>) {
+/// Binds an SCTP endpoint.
+fn bind(wish: SctpEndpoint) -> Result<(Arc<Endpoint>, Arc<dyn Admission>), SpawnError> {
+    let SctpEndpoint { backend, addresses, port, settings, admission } = wish;
+    let expecting = Arc::clone(&admission);
+    let admits = Arc::new(move |from: &[IpAddr]| {
+        from.iter().any(|address| expecting.expects(address.to_canonical()))
+    });
+    let endpoint = Endpoint::bind(backend, &addresses, port, &settings, admits);
+    let first = addresses.first().copied().unwrap_or(IpAddr::from([0, 0, 0, 0]));
+    let wrong = |error| SpawnError::Endpoint(SocketAddr::new(first, port), error);
+    Ok((Arc::new(endpoint.map_err(wrong)?), admission))
+}
+
+/// Takes the associations that peers make.
+async fn take(door: Rc<Door>, endpoint: Arc<Endpoint>, admission: Arc<dyn Admission>) {
+    loop {
+        match endpoint.accept().await {
+            Ok(association) => {
+                let first = association.peer_addresses().first().copied();
+                let source = first.unwrap_or(IpAddr::from([0, 0, 0, 0])).to_canonical();
+                match door.seat(source, &*admission) {
+                    Ok(seat) => {
+                        let stream = Stream::Sctp(Box::new(association));
+                        spawn_local(receive(
+                            seat,
+                            Knock::Association(stream),
+                            Arc::clone(&admission),
+                        ));
+                    }
+                    Err(why) => door.turn_away("", why, source),
+                }
+            }
+            Err(error) if is_shortage(&error) => {
+                tracing::error!(%error, "accepting associations rests");
+                sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
+            }
+            Err(error) => {
+                tracing::error!(%error, "an SCTP endpoint takes no more associations");
+                return;
+            }
+        }
+    }
+}
+
+/// A caller's transport.
+enum Knock {
+    Tcp(TcpStream, Option<ServerTls>),
+    Association(Stream),
+}
+
+async fn accept(
+    door: Rc<Door>,
+    listener: TcpListener,
+    tls: Option<ServerTls>,
+    admission: Arc<dyn Admission>,
+) {
     loop {
         match listener.accept().await {
             Ok((stream, from)) => {
                 let source = from.ip().to_canonical();
-                match door.seat(source) {
+                match door.seat(source, &*admission) {
                     Ok(seat) => {
-                        spawn_local(receive(seat, stream, tls.clone()));
+                        let knock = Knock::Tcp(stream, tls.clone());
+                        spawn_local(receive(seat, knock, Arc::clone(&admission)));
                     }
                     Err(why) => door.turn_away("", why, source),
                 }
@@ -134,17 +200,22 @@ fn is_shortage(error: &io::Error) -> bool {
 }
 
 /// One caller, from accept to admission or farewell.
-async fn receive(seat: Seat, stream: TcpStream, tls: Option<ServerTls>) {
+async fn receive(seat: Seat, knock: Knock, admission: Arc<dyn Admission>) {
     let (door, source) = (&seat.door, seat.source);
     let wait = Duration::from_millis(DOOR_WAIT_MS);
-    let heard = timeout(wait, identify(door, source, stream, tls)).await;
+    let heard = match knock {
+        Knock::Tcp(stream, tls) => timeout(wait, identify(&*admission, source, stream, tls)).await,
+        Knock::Association(stream) => {
+            timeout(wait, identify_association(&*admission, source, stream)).await
+        }
+    };
     match heard.unwrap_or(Heard::Lost("too slow")) {
         Heard::Lost(why) => door.turn_away("", why, source),
         Heard::Refused { mut stream, reply, field, why } => {
             door.turn_away(field, why, source);
             let wait = Duration::from_millis(FAREWELL_WAIT_MS);
             // Past the wait it is cut off.
-            let _ = timeout(wait, farewell(&mut stream, &reply)).await;
+            let _ = timeout(wait, farewell(&mut stream, &reply, admission.ppid())).await;
         }
         Heard::Admitted(link, mut stream, first) => {
             if let Err(error) = stream.park() {
@@ -162,7 +233,43 @@ async fn receive(seat: Seat, stream: TcpStream, tls: Option<ServerTls>) {
     }
 }
 
-async fn identify(door: &Door, source: IpAddr, stream: TcpStream, tls: Option<ServerTls>) -> Heard {
+/// Who has made an association: by its address where that is enough, else by its first message.
+async fn identify_association(
+    admission: &dyn Admission,
+    source: IpAddr,
+    mut stream: Stream,
+) -> Heard {
+    let caller = Caller { source, certificate: None };
+    let mut first = Vec::new();
+    loop {
+        match admission.hello(&first, &caller) {
+            Hello::Admitted(link) => return Heard::Admitted(link, stream, first),
+            Hello::Refused { reply, why, field } => {
+                return Heard::Refused { stream, reply, why, field };
+            }
+            Hello::Incomplete if !first.is_empty() => {
+                return Heard::Lost("first message too short");
+            }
+            Hello::Incomplete => {}
+        }
+        let Some(association) = stream.association() else { return Heard::Lost("no association") };
+        match poll_fn(|cx| association.poll_event(cx)).await {
+            Event::Data(message) if message.octets.len() > DOOR_HELLO_OCTETS_MAX => {
+                return Heard::Lost("first message too long");
+            }
+            Event::Data(message) => first = message.octets,
+            Event::Down { .. } => return Heard::Lost("gone before its first message"),
+            _ => {}
+        }
+    }
+}
+
+async fn identify(
+    admission: &dyn Admission,
+    source: IpAddr,
+    stream: TcpStream,
+    tls: Option<ServerTls>,
+) -> Heard {
     if prepare(&stream).is_err() {
         return Heard::Lost("gone before its first message");
     }
@@ -192,7 +299,7 @@ async fn identify(door: &Door, source: IpAddr, stream: TcpStream, tls: Option<Se
             Ok(0) | Err(_) => return Heard::Lost("gone before its first message"),
             Ok(octets) => filled += octets,
         }
-        match door.admission.hello(room.get(..filled).unwrap_or_default(), &caller) {
+        match admission.hello(room.get(..filled).unwrap_or_default(), &caller) {
             Hello::Incomplete => {}
             Hello::Admitted(link) => {
                 room.truncate(filled);
@@ -207,7 +314,16 @@ async fn identify(door: &Door, source: IpAddr, stream: TcpStream, tls: Option<Se
 
 /// Sends the reply, ends our side, and reads until the caller has ended its own, so that the reply
 /// is received rather than reset.
-async fn farewell(stream: &mut Stream, mut reply: &[u8]) -> io::Result<()> {
+async fn farewell(stream: &mut Stream, mut reply: &[u8], ppid: u32) -> io::Result<()> {
+    if let Some(association) = stream.association() {
+        if !reply.is_empty() {
+            // A reply that is not taken is not missed: the association ends.
+            let _ = association.try_send(0, ppid, reply);
+        }
+        association.shutdown();
+        while !matches!(poll_fn(|cx| association.poll_event(cx)).await, Event::Down { .. }) {}
+        return Ok(());
+    }
     while !reply.is_empty() {
         let sent = poll_fn(|cx| stream.poll_send(cx, reply)).await?;
         reply = reply.get(sent..).unwrap_or_default();
@@ -241,8 +357,12 @@ async fn log(door: Rc<Door>) {
 
 impl Door {
     /// A place for a caller from `source`, or why there is none.
-    fn seat(self: &Rc<Self>, source: IpAddr) -> Result<Seat, &'static str> {
-        if !self.admission.expects(source) {
+    fn seat(
+        self: &Rc<Self>,
+        source: IpAddr,
+        admission: &dyn Admission,
+    ) -> Result<Seat, &'static str> {
+        if !admission.expects(source) {
             return Err("unexpected address");
         }
         if self.callers.get() >= DOOR_CALLERS_MAX {

@@ -85,6 +85,7 @@ pub(crate) struct Plan {
     pub(crate) sink: Sink,
     pub(crate) clock: Clock,
     pub(crate) peers: Vec<PeerTransport>,
+    pub(crate) endpoints: Vec<Arc<sctp::Endpoint>>,
     pub(crate) orders: mpsc::Receiver<Order>,
     pub(crate) posts_in: mpsc::Receiver<Post>,
     /// By worker; `None` for this one.
@@ -120,6 +121,7 @@ pub(crate) struct Worker {
     /// By worker: how posts leave.
     pub(crate) outlets: Vec<Outlet>,
     peers: HashMap<LinkId, Rc<PeerTransport>>,
+    endpoints: Rc<[Arc<sctp::Endpoint>]>,
     /// Attempts to connect that are under way.
     dialling: usize,
     notes: Notes,
@@ -144,8 +146,8 @@ pub(crate) fn run(plan: Plan) -> std::io::Result<()> {
 }
 
 async fn live(plan: Plan) {
-    let Plan { worker: id, gateway, sink, clock, peers, orders, posts_in, posts_out, progress } =
-        plan;
+    let Plan { worker: id, gateway, sink, clock, peers, endpoints, .. } = plan;
+    let Plan { orders, posts_in, posts_out, progress, .. } = plan;
     let finished = Rc::new(Notify::new());
     let worker = Rc::new_cyclic(|myself| {
         RefCell::new(Worker {
@@ -158,6 +160,7 @@ async fn live(plan: Plan) {
             stalled: Vec::new(),
             outlets: posts_out.into_iter().map(Outlet::new).collect(),
             peers: peers.into_iter().map(|peer| (peer.link, Rc::new(peer))).collect(),
+            endpoints: endpoints.into(),
             dialling: 0,
             notes: Notes::default(),
             phase: Phase::Running,
@@ -345,9 +348,9 @@ impl Worker {
     fn dial(&mut self, link: LinkId) {
         let Some(myself) = self.myself.upgrade() else { return };
         self.dialling += 1;
-        let peer = self.peers.get(&link).map(Rc::clone);
+        let (peer, endpoints) = (self.peers.get(&link).map(Rc::clone), Rc::clone(&self.endpoints));
         tokio::task::spawn_local(async move {
-            let outcome = crate::dial::dial(peer.as_deref()).await;
+            let outcome = crate::dial::dial(peer.as_deref(), &endpoints).await;
             myself.borrow_mut().dialled(link, outcome);
         });
     }

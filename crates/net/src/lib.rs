@@ -27,6 +27,7 @@ pub use clock::Clock;
 pub use counters::DoorCounters;
 pub use relay::Admission;
 pub use running::{
-    Listener, PeerTls, PeerTransport, Running, Setup, Sink, SpawnError, WorkerSetup, spawn,
+    Connect, Listener, PeerTls, PeerTransport, Running, SctpEndpoint, Setup, Sink, SpawnError,
+    WorkerSetup, spawn,
 };
 pub use tls::{CertificateName, ClientTls, Pem, ServerTls, TlsError};

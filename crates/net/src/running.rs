@@ -30,12 +30,12 @@ pub type Sink = Box<dyn FnMut(&mut Vec<Record>) + Send>;
 pub struct Setup {
     /// The workers; the first is `WorkerId(0)`. Link `i` lives on worker `i % workers`.
     pub workers: Vec<WorkerSetup>,
-    /// Where to listen.
+    /// Where to listen over TCP.
     pub listeners: Vec<Listener>,
+    /// Where to listen over SCTP, and where associations are made from.
+    pub endpoints: Vec<SctpEndpoint>,
     /// How to reach the peers. A link that is not here is never connected to.
     pub peers: Vec<PeerTransport>,
-    /// Who a caller is.
-    pub admission: Arc<dyn Admission>,
     /// The process's clock.
     pub clock: Clock,
 }
@@ -49,12 +49,43 @@ pub struct WorkerSetup {
 }
 
 /// An address to listen on.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Listener {
     /// The address; port 0 lets the kernel choose, see [`Running::addresses`].
     pub address: SocketAddr,
     /// TLS from the first octet on, or none.
     pub tls: Option<ServerTls>,
+    /// Who a caller is.
+    pub admission: Arc<dyn Admission>,
+}
+
+/// An SCTP port with its local addresses.
+#[derive(Clone)]
+pub struct SctpEndpoint {
+    /// Whose SCTP it is.
+    pub backend: sctp::Backend,
+    /// Its addresses; several make it multi-homed.
+    pub addresses: Vec<IpAddr>,
+    /// Its port; 0 lets the system choose, see [`Running::endpoints`].
+    pub port: u16,
+    /// Limits and timers.
+    pub settings: sctp::Settings,
+    /// Who a caller is.
+    pub admission: Arc<dyn Admission>,
+}
+
+/// Where a peer listens.
+#[derive(Clone, Debug)]
+pub enum Connect {
+    /// Over TCP.
+    Tcp(SocketAddr),
+    /// Over SCTP.
+    Sctp {
+        /// From this one of the setup's endpoints.
+        endpoint: usize,
+        /// To there.
+        peer: sctp::Peer,
+    },
 }
 
 /// How to reach a link's peer.
@@ -65,7 +96,7 @@ pub struct PeerTransport {
     /// Its name in logs.
     pub name: Arc<str>,
     /// Where it listens; `None` when only the peer connects.
-    pub connect: Option<SocketAddr>,
+    pub connect: Option<Connect>,
     /// The local address to connect from; `None` leaves it to the kernel.
     pub source: Option<IpAddr>,
     /// TLS from the first octet on, or none.
@@ -86,6 +117,8 @@ pub struct PeerTls {
 pub enum SpawnError {
     /// This address cannot be listened on.
     Listen(SocketAddr, io::Error),
+    /// This SCTP endpoint cannot be had.
+    Endpoint(SocketAddr, io::Error),
     /// A thread or its event loop cannot be made.
     Thread(io::Error),
     /// There has to be a worker, and there may be at most 64.
@@ -96,6 +129,9 @@ impl fmt::Display for SpawnError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            Self::Endpoint(address, error) => {
+                write!(f, "cannot listen on {address} over SCTP: {error}")
+            }
             Self::Thread(error) => write!(f, "cannot start a thread: {error}"),
             Self::Workers(count) => write!(f, "{count} workers; 1 to 64 are possible"),
         }
@@ -108,6 +144,7 @@ impl std::error::Error for SpawnError {}
 /// [`Self::stop`] ends them in order.
 pub struct Running {
     addresses: Vec<SocketAddr>,
+    endpoints: Vec<Arc<sctp::Endpoint>>,
     counters: Arc<DoorCounters>,
     close_door: Option<oneshot::Sender<()>>,
     door: JoinHandle<io::Result<()>>,
@@ -125,7 +162,7 @@ struct RunningWorker {
 /// # Errors
 /// An address cannot be listened on, or a thread cannot be made.
 pub fn spawn(setup: Setup) -> Result<Running, SpawnError> {
-    let Setup { workers, listeners, peers, admission, clock } = setup;
+    let Setup { workers, listeners, endpoints, peers, clock } = setup;
     let count = workers.len();
     if !(1..=64).contains(&count) {
         return Err(SpawnError::Workers(count));
@@ -133,16 +170,34 @@ pub fn spawn(setup: Setup) -> Result<Running, SpawnError> {
     raise_file_limit();
     let mut bound = Vec::new();
     let mut addresses = Vec::new();
-    for Listener { address, tls } in listeners {
+    for Listener { address, tls, admission } in listeners {
         let wrong = |error| SpawnError::Listen(address, error);
         let socket = door::listen(address).map_err(wrong)?;
         addresses.push(socket.local_addr().map_err(wrong)?);
-        bound.push((socket, tls));
+        bound.push((socket, tls, admission));
     }
+    let (orders, orders_in): (Vec<_>, Vec<_>) =
+        workers.iter().map(|_| mpsc::channel(ORDERS_MAX)).unzip();
+    let counters = Arc::new(DoorCounters::default());
+    let (close_door, close) = oneshot::channel();
+    let (ready, is_ready) = std::sync::mpsc::channel();
+    let plan = door::Plan {
+        listeners: bound,
+        endpoints,
+        ready,
+        counters: Arc::clone(&counters),
+        workers: orders.clone(),
+        close,
+    };
+    let door = thread("ipx-door".to_owned(), move || door::run(plan))?;
+    let ended = || SpawnError::Thread(io::Error::other("the door has ended"));
+    let endpoints = is_ready.recv().map_err(|_| ended())??;
     let mut running = Vec::new();
     let (outs, ins): (Vec<_>, Vec<_>) = workers.iter().map(|_| mpsc::channel(POSTS_MAX)).unzip();
-    for ((index, worker), posts_in) in workers.into_iter().enumerate().zip(ins) {
-        let (orders, orders_in) = mpsc::channel(ORDERS_MAX);
+    let ends = orders.into_iter().zip(orders_in).zip(ins);
+    for ((index, worker), ((orders, orders_in), posts_in)) in
+        workers.into_iter().enumerate().zip(ends)
+    {
         let progress = Arc::new(Progress::default());
         let others = outs.iter().enumerate();
         let mine = |peer: &&PeerTransport| peer.link.0 as usize % count == index;
@@ -152,6 +207,7 @@ pub fn spawn(setup: Setup) -> Result<Running, SpawnError> {
             sink: worker.sink,
             clock,
             peers: peers.iter().filter(mine).cloned().collect(),
+            endpoints: endpoints.clone(),
             orders: orders_in,
             posts_in,
             posts_out: others.map(|(to, out)| (to != index).then(|| out.clone())).collect(),
@@ -160,17 +216,8 @@ pub fn spawn(setup: Setup) -> Result<Running, SpawnError> {
         let thread = thread(format!("ipx-worker-{index}"), move || driver::run(plan))?;
         running.push(RunningWorker { orders, progress, thread });
     }
-    let counters = Arc::new(DoorCounters::default());
-    let (close_door, close) = oneshot::channel();
-    let plan = door::Plan {
-        listeners: bound,
-        admission,
-        counters: Arc::clone(&counters),
-        workers: running.iter().map(|worker| worker.orders.clone()).collect(),
-        close,
-    };
-    let door = thread("ipx-door".to_owned(), move || door::run(plan))?;
-    Ok(Running { addresses, counters, close_door: Some(close_door), door, workers: running })
+    let close_door = Some(close_door);
+    Ok(Running { addresses, endpoints, counters, close_door, door, workers: running })
 }
 
 impl Running {
@@ -178,6 +225,12 @@ impl Running {
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The SCTP endpoints, in the order of the setup.
+    #[must_use]
+    pub fn endpoints(&self) -> &[Arc<sctp::Endpoint>] {
+        &self.endpoints
     }
 
     /// What the door has counted.

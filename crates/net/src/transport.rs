@@ -1,12 +1,13 @@
-//! What the driver asks of a connection, and the connections it knows: TCP, and TLS over it.
+//! What the driver asks of a connection, and the connections it knows: TCP, TLS over it, and SCTP.
 //!
-//! The next one is SCTP: a variant of [`Stream`] whose `poll_receive` appends whole messages and
-//! whose `poll_send` takes whole frames off the front. Nothing above this file tells them apart.
+//! TCP and TLS carry octets, SCTP whole messages: an association is received from by
+//! its events and sent to by its messages instead, see [`Stream::association`].
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use sctp::Association;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
@@ -34,12 +35,15 @@ pub(crate) enum Stream {
     Tcp(Socket),
     /// TLS over TCP, after its handshake.
     Tls(Box<TlsStream<Socket>>),
+    /// An SCTP association.
+    Sctp(Box<Association>),
 }
 
 impl Transport for Stream {
     fn poll_receive(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut room = ReadBuf::new(room);
         match self {
+            Self::Sctp(_) => return Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
             // tokio notes that a read did not fill the room, so that the next one waits for the
             // kernel's event instead of asking in vain.
             Self::Tcp(socket) => ready!(Pin::new(socket).poll_read(cx, &mut room))?,
@@ -64,6 +68,7 @@ impl Transport for Stream {
         match self {
             Self::Tcp(socket) => Pin::new(socket).poll_write(cx, octets),
             Self::Tls(tls) => Pin::new(&mut **tls).poll_write(cx, octets),
+            Self::Sctp(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
         }
     }
 
@@ -71,6 +76,10 @@ impl Transport for Stream {
         match self {
             Self::Tcp(_) => Poll::Ready(Ok(())),
             Self::Tls(tls) => Pin::new(&mut **tls).poll_flush(cx),
+            Self::Sctp(association) => {
+                association.flush();
+                Poll::Ready(Ok(()))
+            }
         }
     }
 
@@ -78,17 +87,33 @@ impl Transport for Stream {
         match self {
             Self::Tcp(socket) => Pin::new(socket).poll_shutdown(cx),
             Self::Tls(tls) => Pin::new(&mut **tls).poll_shutdown(cx),
+            Self::Sctp(association) => {
+                association.shutdown();
+                Poll::Ready(Ok(()))
+            }
         }
     }
 }
 
 impl Stream {
+    /// The association, where it is one.
+    pub(crate) fn association(&mut self) -> Option<&mut Association> {
+        match self {
+            Self::Sctp(association) => Some(association),
+            Self::Tcp(_) | Self::Tls(_) => None,
+        }
+    }
+
     /// Takes the socket out of this thread's event loop, so that another thread may have it.
     ///
     /// # Errors
     /// The kernel's.
     pub(crate) fn park(&mut self) -> io::Result<()> {
-        self.socket().park()
+        match self {
+            Self::Sctp(association) => association.park(),
+            Self::Tcp(socket) => socket.park(),
+            Self::Tls(tls) => inside(tls).park(),
+        }
     }
 
     /// Puts a parked socket into this thread's event loop.
@@ -96,17 +121,19 @@ impl Stream {
     /// # Errors
     /// The kernel's.
     pub(crate) fn unpark(&mut self) -> io::Result<()> {
-        self.socket().unpark()
-    }
-
-    fn socket(&mut self) -> &mut Socket {
         match self {
-            Self::Tcp(socket) => socket,
-            Self::Tls(tls) => match &mut **tls {
-                TlsStream::Client(client) => client.get_mut().0,
-                TlsStream::Server(server) => server.get_mut().0,
-            },
+            Self::Sctp(association) => association.unpark(),
+            Self::Tcp(socket) => socket.unpark(),
+            Self::Tls(tls) => inside(tls).unpark(),
         }
+    }
+}
+
+/// The socket under a TLS session.
+fn inside(tls: &mut TlsStream<Socket>) -> &mut Socket {
+    match tls {
+        TlsStream::Client(client) => client.get_mut().0,
+        TlsStream::Server(server) => server.get_mut().0,
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use procedure::{Time, WorkerId};
 use relay::Post;
+use sctp::{Association, Refused};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::{SendError, TrySendError};
 use tokio::time::{Instant, Sleep};
@@ -217,6 +218,9 @@ impl Future for Turn {
 /// Writes one outbox; `false` when the kernel has no room for all of it.
 fn flush_one(cx: &mut Context<'_>, worker: &mut Worker, conn: &Conn) -> bool {
     let mut stream = conn.stream.borrow_mut();
+    if let Some(association) = stream.association() {
+        return flush_messages(cx, worker, conn, association);
+    }
     while matches!(conn.fate(), Fate::Open | Fate::Parting) {
         let outbox = worker.gateway.outbox(conn.id);
         if outbox.is_empty() {
@@ -236,6 +240,40 @@ fn flush_one(cx: &mut Context<'_>, worker: &mut Worker, conn: &Conn) -> bool {
         }
     }
     true
+}
+
+/// Writes one outbox message by message; `false` when the association has no room for all.
+fn flush_messages(
+    cx: &mut Context<'_>,
+    worker: &mut Worker,
+    conn: &Conn,
+    association: &mut Association,
+) -> bool {
+    let streams = association.streams_out();
+    let is_written = loop {
+        if !matches!(conn.fate(), Fate::Open | Fate::Parting) {
+            break true;
+        }
+        let Some((message, lane, ppid)) = worker.gateway.outbox_message(conn.id) else {
+            break true;
+        };
+        let octets = message.len();
+        // Stream 0 is for what is not traffic; lanes begin with 1 where there are others.
+        let stream = if lane == 0 || streams < 2 { 0 } else { 1 + (lane - 1) % (streams - 1) };
+        match association.try_send(stream, ppid, message) {
+            Ok(()) => worker.gateway.sent(conn.id, octets),
+            Err(Refused::Full) => match association.poll_writable(cx) {
+                Poll::Ready(()) => {}
+                Poll::Pending => break false,
+            },
+            Err(Refused::Closed | Refused::TooLong) => {
+                conn.break_off();
+                break true;
+            }
+        }
+    };
+    association.flush();
+    is_written
 }
 
 /// Lets stalled connections try again that now may be read.

@@ -130,9 +130,13 @@ fn a_first_message_without_end_is_cut() {
             }),
             sink: Box::new(|_| {}),
         }],
-        listeners: vec![net::Listener { address: loopback(), tls: None }],
+        listeners: vec![net::Listener {
+            address: loopback(),
+            tls: None,
+            admission: std::sync::Arc::new(Never),
+        }],
+        endpoints: Vec::new(),
         peers: Vec::new(),
-        admission: std::sync::Arc::new(Never),
         clock: net::Clock::new(),
     })
     .unwrap();

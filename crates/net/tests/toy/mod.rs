@@ -8,9 +8,11 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use net::{Clock, Listener, PeerTransport, Running, ServerTls, Setup, WorkerSetup};
+use net::{
+    Clock, Connect, Listener, PeerTransport, Running, SctpEndpoint, ServerTls, Setup, WorkerSetup,
+};
 use procedure::{LinkId, Record, StackId};
-use relay::{AnyStack, Board, Gateway};
+use relay::{Admission, AnyStack, Board, Gateway};
 
 use stack::{Anything, Doorkeeper, HEAD, Toy, frame, length};
 
@@ -23,6 +25,8 @@ pub(crate) struct Wish {
     /// The links that we connect to.
     pub(crate) peers: Vec<PeerTransport>,
     pub(crate) tls: Option<ServerTls>,
+    /// Listen over SCTP too.
+    pub(crate) sctp: bool,
     pub(crate) expected: fn(IpAddr) -> bool,
     pub(crate) request_timeout_ms: u64,
     pub(crate) keep_records: bool,
@@ -35,6 +39,7 @@ impl Default for Wish {
             links: 2,
             peers: Vec::new(),
             tls: None,
+            sctp: false,
             expected: |_| true,
             request_timeout_ms: 20_000,
             keep_records: true,
@@ -82,11 +87,24 @@ pub(crate) fn start(wish: Wish) -> Net {
             }),
         }
     };
+    let admission: Arc<dyn Admission> =
+        Arc::new(Doorkeeper { links: wish.links, expected: wish.expected });
+    let endpoint = |_| SctpEndpoint {
+        backend: sctp::Backend::Udp { encapsulation_port: 0 },
+        addresses: vec![loopback().ip()],
+        port: 0,
+        settings: sctp::Settings::default(),
+        admission: Arc::clone(&admission),
+    };
     let running = net::spawn(Setup {
         workers: (0..wish.workers).map(worker).collect(),
-        listeners: vec![Listener { address: loopback(), tls: wish.tls }],
+        endpoints: wish.sctp.then_some(()).into_iter().map(endpoint).collect(),
+        listeners: vec![Listener {
+            address: loopback(),
+            tls: wish.tls,
+            admission: Arc::clone(&admission),
+        }],
         peers: wish.peers,
-        admission: Arc::new(Doorkeeper { links: wish.links, expected: wish.expected }),
         clock: Clock::new(),
     })
     .expect("network");
@@ -101,7 +119,13 @@ pub(crate) fn loopback() -> SocketAddr {
 /// How a link's peer is reached without TLS.
 pub(crate) fn plain(link: u32, connect: SocketAddr) -> PeerTransport {
     let name = format!("peer{link}").into();
-    PeerTransport { link: LinkId(link), name, connect: Some(connect), source: None, tls: None }
+    PeerTransport {
+        link: LinkId(link),
+        name,
+        connect: Some(Connect::Tcp(connect)),
+        source: None,
+        tls: None,
+    }
 }
 
 impl Net {
