@@ -27,6 +27,8 @@ pub struct Association {
     /// A message that was taken could not be sent.
     failed: bool,
     life: Life,
+    /// What a failed sending said of the association; the kernel says it once.
+    cause: Option<&'static str>,
     streams_out: u16,
     peers: Vec<IpAddr>,
     port: u16,
@@ -81,6 +83,7 @@ impl Association {
             refused: false,
             failed: false,
             life: Life::Up,
+            cause: None,
             peers: peers.iter().map(SocketAddr::ip).collect(),
             port: peers.first().map_or(0, SocketAddr::port),
         })
@@ -255,7 +258,8 @@ impl Association {
             }
             Notice::Lost => {
                 let error = self.socket().and_then(|socket| socket.take_error().ok().flatten());
-                return Some(self.ended(error.as_ref().map_or(LOST, why)));
+                let cause = error.as_ref().map(why).or(self.cause);
+                return Some(self.ended(cause.unwrap_or(LOST)));
             }
             Notice::ShutDown => return Some(self.ended("it was shut down")),
             Notice::Path { address, state: wire::PATH_AVAILABLE } => {
@@ -306,8 +310,11 @@ impl Association {
                 return Err(Refused::Full);
             }
             self.held.octets.clear();
-            // Of this one; if it is for the association's end, that is told in its turn.
-            self.failed |= sent.is_err();
+            if let Err(error) = sent {
+                // Of this message; if it is for the association's end, that is told in its turn.
+                self.failed = true;
+                self.cause = Some(why(&error));
+            }
         }
         if let (Life::Ending, Some(socket)) = (self.life, self.socket()) {
             let _ = socket.shutdown(Shutdown::Write);

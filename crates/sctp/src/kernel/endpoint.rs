@@ -18,6 +18,9 @@ use crate::{Peer, Settings};
 const BACKLOG: i32 = 128;
 
 /// A port with its local addresses. //= RFC 6458 §4.1
+///
+/// Linux leaves private addresses out of an association that began between global ones, and so on
+/// down to loopback; `net.sctp.addr_scope_policy = 0` stops that.
 pub struct Endpoint {
     /// Holds the port; listens from the first `accept` on.
     socket: AsyncFd<Socket>,
@@ -162,8 +165,10 @@ fn options(settings: &Settings) -> Vec<(i32, Vec<u8>)> {
 /// What `GET_PEER_ADDRESSES` or `GET_LOCAL_ADDRESSES` say.
 pub(super) fn addresses(socket: &Socket, option: i32) -> io::Result<Vec<SocketAddr>> {
     let mut room = [0; ADDRESSES_OCTETS];
-    let octets = sys::get_option(socket.as_fd(), option, &mut room)?;
-    Ok(wire::addresses_read(room.get(..octets).unwrap_or_default()))
+    // The number of addresses counts: the length that the kernel gives is that with the head before
+    // them for one of the two options, and that without it for the other.
+    sys::get_option(socket.as_fd(), option, &mut room)?;
+    Ok(wire::addresses_read(&room))
 }
 
 /// Room for 32 addresses and the head before them.

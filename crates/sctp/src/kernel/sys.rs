@@ -77,7 +77,7 @@ pub(super) fn set_option(socket: BorrowedFd<'_>, option: c_int, value: &[u8]) ->
     if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Reads an option of level SCTP; how many octets of `value` the kernel wrote.
+/// Reads an option of level SCTP into `value`.
 ///
 /// # Errors
 /// The kernel's.
@@ -85,7 +85,7 @@ pub(super) fn get_option(
     socket: BorrowedFd<'_>,
     option: c_int,
     value: &mut [u8],
-) -> io::Result<usize> {
+) -> io::Result<()> {
     let mut length = socklen_t::try_from(value.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
     // SAFETY: `value` is writable for `length` octets during the call, and so is `length`.
     let done = unsafe {
@@ -97,7 +97,7 @@ pub(super) fn get_option(
             &raw mut length,
         )
     };
-    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(value.len().min(length as usize)) }
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// Sends one whole message, or nothing.

@@ -1,0 +1,13 @@
+//! The kernel's SCTP, alone and with our own, in a virtual machine that has it.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "tests open sockets, wait, and fail"
+)]
+
+mod kernel;
+mod mixed;
+mod paths;
+mod traffic;
