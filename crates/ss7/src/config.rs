@@ -1,5 +1,7 @@
 //! What the stack is configured with, checked and typed; compiled from files elsewhere.
 
+use std::net::IpAddr;
+
 use procedure::{Digits, LinkId, Symbol};
 
 use crate::translate::Table;
@@ -42,6 +44,8 @@ pub struct LinkConfig {
     pub connects: bool,
     /// What we call ourselves in ASPUP, and what the peer must call itself where it says so.
     pub asp_identifier: Option<u32>,
+    /// Addresses it may connect from.
+    pub addresses: Vec<IpAddr>,
     /// Calling titles the peer may speak for, as prefixes; empty: any.
     pub titles: Vec<Digits>,
 }
