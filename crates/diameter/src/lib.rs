@@ -104,7 +104,7 @@ impl Stack for Diameter {
     }
 
     #[inline]
-    fn describe<'a>(&self, view: &Self::View<'a>, arrival: &Arrival) -> Procedure<'a> {
+    fn describe<'v>(&self, view: &'v Self::View<'_>, arrival: &Arrival) -> Procedure<'v> {
         describe::describe(&self.shared, view, arrival)
     }
 

@@ -36,6 +36,12 @@ pub trait Admission: Send + Sync {
     /// Whether any configured peer may come from this address. Asked before a byte is read.
     fn expects(&self, source: IpAddr) -> bool;
 
-    /// Who a caller is, from the first bytes it sent.
+    /// The payload protocol identifier of a reply over SCTP.
+    fn ppid(&self) -> u32 {
+        0
+    }
+
+    /// Who a caller is, from the first bytes it sent; over SCTP also asked before it sent any, for
+    /// peers that are known by their address and do not speak first.
     fn hello(&self, first: &[u8], caller: &Caller<'_>) -> Hello;
 }

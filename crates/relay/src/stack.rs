@@ -153,7 +153,7 @@ pub trait Stack: Send + 'static {
     fn correlate(&self, view: &Self::View<'_>) -> Exchange;
 
     /// **describe**: what an opening message attempts.
-    fn describe<'a>(&self, view: &Self::View<'a>, arrival: &Arrival) -> Procedure<'a>;
+    fn describe<'v>(&self, view: &'v Self::View<'_>, arrival: &Arrival) -> Procedure<'v>;
 
     /// **describe**, for a closing message: its result, and whether that is success.
     fn outcome(&self, view: &Self::View<'_>) -> (Code, bool);

@@ -35,6 +35,14 @@ pub struct Config {
     pub refuse_connections: bool,
 }
 
+impl Config {
+    /// Whether addresses are ANSI's.
+    #[must_use]
+    pub fn is_ansi(&self) -> bool {
+        self.variant == Variant::Ansi
+    }
+}
+
 /// One association to a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkConfig {

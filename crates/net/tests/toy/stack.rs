@@ -92,7 +92,7 @@ impl Stack for Toy {
         }
     }
 
-    fn describe<'a>(&self, view: &Self::View<'a>, arrival: &Arrival) -> Procedure<'a> {
+    fn describe<'v>(&self, view: &'v Self::View<'_>, arrival: &Arrival) -> Procedure<'v> {
         Procedure {
             named: Some(LinkId(u32::from(view.0[5]))),
             exchange: check(view.0),

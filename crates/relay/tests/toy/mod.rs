@@ -86,7 +86,7 @@ impl Stack for Toy {
         }
     }
 
-    fn describe<'a>(&self, view: &Self::View<'a>, arrival: &Arrival) -> Procedure<'a> {
+    fn describe<'v>(&self, view: &'v Self::View<'_>, arrival: &Arrival) -> Procedure<'v> {
         let passes = !matches!(view.0[0], b'?' | b'!');
         Procedure {
             // Askers' numbers are small.

@@ -60,6 +60,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// It does not fit.
+    #[allow(clippy::should_implement_trait, reason = "it may fail, and ends then")]
     #[inline]
     pub fn next(&mut self) -> Result<Option<Element<'a>>, Malformed> {
         if self.at >= self.bytes.len() {

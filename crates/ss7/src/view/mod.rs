@@ -7,3 +7,114 @@ pub mod ber;
 pub mod m3ua;
 pub mod sccp;
 pub mod tcap;
+
+use std::cell::Cell;
+
+use procedure::{Digits, Malformed};
+
+use crate::route::Route;
+use m3ua::Data;
+use sccp::address::ssn;
+use sccp::{Unitdata, is_connection};
+use tcap::Transaction;
+
+/// A DATA message as the stack sees it.
+#[derive(Debug)]
+pub struct View<'a> {
+    /// M3UA.
+    pub data: Data<'a>,
+    /// SCCP, where it is a connectionless message.
+    pub unit: Option<Unitdata<'a>>,
+    /// TCAP, where it can be read.
+    pub tcap: Option<Transaction<'a>>,
+    /// It belongs to an SCCP connection.
+    pub is_connection: bool,
+    /// The calling party's digits.
+    pub(crate) calling: Ascii,
+    /// The called party's.
+    pub(crate) called: Ascii,
+    /// Where it goes, once that was looked up.
+    pub(crate) route: Cell<Option<Route>>,
+}
+
+/// Digits as text, where they can be borrowed from.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ascii {
+    octets: [u8; Digits::DIGITS_MAX],
+    length: usize,
+}
+
+impl Ascii {
+    fn of(address: &sccp::Address<'_>) -> Self {
+        let mut this = Self::default();
+        let digits = address.title.map_or(Digits::EMPTY, |title| title.digits());
+        this.length = digits.write(&mut this.octets).len();
+        this
+    }
+
+    pub(crate) fn octets(&self) -> &[u8] {
+        self.octets.get(..self.length).unwrap_or_default()
+    }
+}
+
+impl<'a> View<'a> {
+    /// A message of which only M3UA is read.
+    pub(crate) fn unread(data: Data<'a>) -> Self {
+        Self {
+            data,
+            unit: None,
+            tcap: None,
+            is_connection: false,
+            calling: Ascii::default(),
+            called: Ascii::default(),
+            route: Cell::new(None),
+        }
+    }
+
+    /// Reads a whole DATA message.
+    ///
+    /// # Errors
+    /// A layer that has to be read cannot be. What is no SCCP, and what subsystems that are not
+    /// MAP's carry, need not be.
+    #[inline]
+    pub fn new(frame: &'a [u8], ansi: bool) -> Result<Self, Malformed> {
+        let data = Data::new(frame)?;
+        let base = data.user_offset();
+        let inside = |malformed: Malformed| Malformed {
+            offset: malformed.offset.saturating_add(u32::try_from(base).unwrap_or(u32::MAX)),
+            ..malformed
+        };
+        let mut view = Self::unread(data);
+        if data.service != m3ua::SERVICE_SCCP {
+            return Ok(view);
+        }
+        view.is_connection = data.user.first().is_some_and(|kind| is_connection(*kind));
+        if view.is_connection {
+            return Ok(view);
+        }
+        let unit = Unitdata::new(data.user, ansi).map_err(inside)?;
+        (view.calling, view.called) = (Ascii::of(&unit.calling), Ascii::of(&unit.called));
+        let at = base + unit.data_offset();
+        view.tcap = match unit.segment {
+            Some(segment) if !segment.first => None,
+            Some(segment) if segment.remaining > 0 => Transaction::part(unit.data, at).ok(),
+            // What is given back may have been cut.
+            _ if unit.is_service() => Transaction::part(unit.data, at).ok(),
+            _ if is_map(&unit) => Some(Transaction::new(unit.data, at)?),
+            _ => Transaction::new(unit.data, at).ok(),
+        };
+        view.unit = Some(unit);
+        Ok(view)
+    }
+}
+
+/// Whether a message is to or from a subsystem that speaks MAP: then it has to be readable, or
+/// what it asks could not be decided on.
+fn is_map(unit: &Unitdata<'_>) -> bool {
+    [unit.called.ssn, unit.calling.ssn].into_iter().flatten().any(|number| {
+        matches!(
+            number,
+            ssn::HLR..=ssn::AUC | ssn::GMLC..=ssn::GSMSCF | ssn::SGSN | ssn::GGSN
+        )
+    })
+}

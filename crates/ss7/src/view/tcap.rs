@@ -297,6 +297,7 @@ impl<'a> Components<'a> {
     ///
     /// # Errors
     /// It is none, or there are too many.
+    #[allow(clippy::should_implement_trait, reason = "it may fail, and ends then")]
     pub fn next(&mut self) -> Result<Option<Component<'a>>, Malformed> {
         let element = if self.is_part { self.reader.next_or_part() } else { self.reader.next()? };
         let Some(element) = element else { return Ok(None) };

@@ -257,6 +257,8 @@ pub struct Data<'a> {
     pub context: Option<(usize, u32)>,
     /// Network Appearance, where there is one.
     pub appearance: Option<u32>,
+    /// It has parameters besides these.
+    pub has_more: bool,
     /// Where the value of Protocol Data begins.
     pub protocol_data: usize,
     /// Originating point code.
@@ -293,6 +295,7 @@ impl<'a> Data<'a> {
             return Err(malformed("Message Type", 3, "not DATA", error::UNEXPECTED));
         }
         let (mut context, mut appearance, mut data) = (None, None, None);
+        let mut has_more = false;
         for parameter in message.parameters() {
             match parameter.tag {
                 tag::ROUTING_CONTEXT => {
@@ -301,7 +304,7 @@ impl<'a> Data<'a> {
                 }
                 tag::NETWORK_APPEARANCE => appearance = appearance.or(parameter.number()),
                 tag::PROTOCOL_DATA => data = data.or(Some(parameter)),
-                _ => {}
+                _ => has_more = true,
             }
         }
         let data = data.ok_or_else(|| {
@@ -316,6 +319,7 @@ impl<'a> Data<'a> {
             frame,
             context,
             appearance,
+            has_more,
             protocol_data: data.offset,
             opc: PointCode(u32::from_be_bytes([a, b, c, d])),
             dpc: PointCode(u32::from_be_bytes([e, f, g, h])),

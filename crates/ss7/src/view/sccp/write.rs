@@ -87,6 +87,21 @@ fn put_pointer(layout: Layout, index: usize, value: usize, start: usize, out: &m
     true
 }
 
+/// Appends the message with these changes, its parts laid out in the usual order.
+pub fn rebuild(unit: &Unitdata<'_>, changes: &Changes<'_>, out: &mut Vec<u8>) {
+    let optional = unit.parts.optional.and_then(|at| unit.octets.get(at..)).unwrap_or_default();
+    let parts = Built {
+        kind: unit.kind,
+        class: unit.octets.get(1).copied().unwrap_or_default(),
+        hops: changes.hops.or(unit.hops).unwrap_or_default(),
+        called: changes.called.unwrap_or(unit.called.octets),
+        calling: unit.calling.octets,
+        optional,
+    };
+    // Two addresses always leave room for a pointer to what follows them.
+    let _ = build(&parts, out, |out| out.extend_from_slice(unit.data));
+}
+
 /// Appends the message as it is given back to its sender. False, with nothing appended, where it
 /// does not ask for that or has no sender.
 //= Q.714 §4.2

@@ -1,0 +1,39 @@
+//! **rewrite**: the message as it leaves toward the server it was routed to.
+//!
+//! M3UA's own parameters are those of the association it leaves over; the rest is the message that
+//! came, with another routing label and called party where the route says so, octet for octet.
+
+use crate::config::Server;
+use crate::route::Route;
+use crate::view::View;
+use crate::view::m3ua::{Kind, Label, Writer, tag};
+use crate::view::sccp::write::{AddressBuffer, Changes, change, rebuild};
+
+/// Appends the message.
+pub(crate) fn rewrite(view: &View<'_>, route: &Route, server: Option<&Server>, out: &mut Vec<u8>) {
+    let data = &view.data;
+    let context = server.and_then(|server| server.routing_context);
+    let appearance = server.and_then(|server| server.network_appearance);
+    let same_link = data.context.map(|context| context.1) == context
+        && data.appearance == appearance
+        && !data.has_more;
+    if same_link && route.label.is_none() && route.called.is_none() && route.hops.is_none() {
+        return out.extend_from_slice(data.frame);
+    }
+    let (opc, dpc) = route.label.unwrap_or((data.opc, data.dpc));
+    let label = Label { opc, dpc, ..Label::of(data) };
+    let _ = Writer::new(out, Kind::DATA)
+        .maybe(tag::NETWORK_APPEARANCE, appearance)
+        .maybe(tag::ROUTING_CONTEXT, context)
+        .data(&label, |out| match &view.unit {
+            Some(unit) => {
+                let called = route.called.as_ref().map(AddressBuffer::octets);
+                let changes = Changes { called, hops: route.hops };
+                // A layout so odd that a pointer would not reach is laid out as usual instead.
+                if !change(unit, &changes, out) {
+                    rebuild(unit, &changes, out);
+                }
+            }
+            None => out.extend_from_slice(data.user),
+        });
+}
