@@ -37,7 +37,7 @@ fn ours_and_the_kernels_as_client_and_as_server() {
             for ppid in PPIDS {
                 let (mut a, mut b) = associated(client, server, &[address]).await.unwrap();
                 assert_eq!((a.peer_addresses(), a.peer_port()), (ips(&[address]), server.port()));
-                let (mut there, mut back) = (Flow::new(2_000, ppid), Flow::new(2_000, ppid));
+                let (mut there, mut back) = (Flow::new(1_000, ppid), Flow::new(1_000, ppid));
                 poll_fn(|cx| poll_both((&mut a, &mut b), &mut there, &mut back, cx)).await;
                 a.shutdown();
                 assert!(matches!(next(&mut b).await, Event::Down { .. }));

@@ -12,7 +12,7 @@ use crate::traffic::{Flow, associated, endpoint, ips, next, poll_both, run, syst
 const LIMIT: Duration = Duration::from_secs(150);
 
 /// Paths that are found lost within a second or two.
-fn quick() -> Settings {
+pub(crate) fn quick() -> Settings {
     Settings {
         heartbeat_ms: 300,
         rto_initial_ms: 200,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use sctp::{Association, Backend, Endpoint, Event, Message, Peer, Refused, Settings};
 
 /// How long anything may take; the machine is emulated.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Runs a test's steps in an event loop of their own.
 pub(crate) fn run<T>(steps: impl Future<Output = T>) -> T {

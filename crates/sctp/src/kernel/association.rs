@@ -91,8 +91,9 @@ impl Association {
 
     /// Ready when the peer has answered.
     pub(super) fn poll_up(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // One step at a time: what comes behind the answer is for the owner.
         while self.streams_out == 0 {
-            if let Event::Down { why } = ready!(self.poll_received(cx)) {
+            if let Some(Event::Down { why }) = ready!(self.poll_step(cx)) {
                 let kind = if why == NO_ANSWER {
                     io::ErrorKind::TimedOut
                 } else {
@@ -216,34 +217,37 @@ impl Association {
 
     fn poll_received(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
         loop {
+            if let Some(event) = ready!(self.poll_step(cx)) {
+                return Poll::Ready(event);
+            }
+        }
+    }
+
+    /// Takes one message or notification; `None` if it is of no interest to the owner.
+    fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        loop {
             let socket = match &self.place {
                 Place::Live(socket) => socket,
                 // Whoever unparks it asks again.
                 Place::Parked(_) => return Poll::Pending,
-                Place::Gone => return Poll::Ready(self.ended(LOST)),
+                Place::Gone => return Poll::Ready(Some(self.ended(LOST))),
             };
             let Ok(mut guard) = ready!(socket.poll_read_ready(cx)) else {
-                return Poll::Ready(self.ended("its event loop has ended"));
+                return Poll::Ready(Some(self.ended("its event loop has ended")));
             };
-            let received = match guard.try_io(|socket| self.reader.next(socket.as_fd())) {
-                Ok(Ok(received)) => received,
-                Ok(Err(error)) => return Poll::Ready(self.ended(why(&error))),
-                Err(_) => continue,
+            let Ok(received) = guard.try_io(|socket| self.reader.next(socket.as_fd())) else {
+                continue;
             };
-            match received {
-                Received::Message { stream, ppid, unordered, octets } => {
+            return Poll::Ready(match received {
+                Ok(Received::Message { stream, ppid, unordered, octets }) => {
                     let octets = octets.to_vec();
-                    let message = Message { stream, ppid, unordered, octets };
-                    return Poll::Ready(Event::Data(message));
+                    Some(Event::Data(Message { stream, ppid, unordered, octets }))
                 }
-                Received::Notice(notice) => {
-                    if let Some(event) = self.noticed(notice) {
-                        return Poll::Ready(event);
-                    }
-                }
-                Received::TooLong => return Poll::Ready(self.aborted("a message was too long")),
-                Received::End => return Poll::Ready(self.ended("the peer has shut it down")),
-            }
+                Ok(Received::Notice(notice)) => self.noticed(notice),
+                Ok(Received::TooLong) => Some(self.aborted("a message was too long")),
+                Ok(Received::End) => Some(self.ended("the peer has shut it down")),
+                Err(error) => Some(self.ended(why(&error))),
+            });
         }
     }
 
@@ -313,7 +317,9 @@ impl Association {
             if let Err(error) = sent {
                 // Of this message; if it is for the association's end, that is told in its turn.
                 self.failed = true;
-                self.cause = Some(why(&error));
+                if error.kind() != io::ErrorKind::BrokenPipe {
+                    self.cause = Some(why(&error));
+                }
             }
         }
         if let (Life::Ending, Some(socket)) = (self.life, self.socket()) {

@@ -185,3 +185,19 @@ fn explained(error: io::Error) -> io::Error {
         _ => error,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_kernel_without_sctp_is_told_clearly() {
+        let anybody = std::sync::Arc::new(|_: &[IpAddr]| true);
+        let local = [IpAddr::from([127, 0, 0, 1])];
+        // Where there is one, this is not the place to test it.
+        if let Err(error) = Endpoint::bind(&local, 0, &Settings::default(), anybody) {
+            assert_eq!(error.kind(), io::ErrorKind::Unsupported);
+            assert!(error.to_string().contains("modprobe sctp"), "{error}");
+        }
+    }
+}

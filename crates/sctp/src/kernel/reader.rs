@@ -1,5 +1,6 @@
 //! Whole messages out of the pieces that the kernel gives.
 
+use std::fmt;
 use std::io;
 use std::os::fd::BorrowedFd;
 
@@ -11,7 +12,6 @@ const NOTICE_OCTETS: usize = 512;
 
 /// Puts the pieces of one association's messages together. The kernel gives a long message in
 /// pieces (partial delivery) when it does not fit its buffer. //= RFC 6458 §8.1.21
-#[derive(Debug)]
 pub(super) struct Reader {
     buffer: Box<[u8]>,
     /// The longest message that is taken.
@@ -42,6 +42,12 @@ enum Step {
     Notice(usize, usize),
     TooLong,
     End,
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader").field("begun", &self.begun).finish_non_exhaustive()
+    }
 }
 
 impl Reader {
@@ -99,5 +105,41 @@ impl Reader {
     /// The rest of a message that was begun will not come.
     pub(super) fn abandon(&mut self) {
         self.begun = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A piece of `octets`, as the kernel would have put it into the buffer.
+    fn piece(octets: usize, last: bool, notification: bool) -> Piece {
+        Piece { octets, last, notification, stream: 7, ppid: 3, unordered: false }
+    }
+
+    #[test]
+    fn pieces_make_a_message_whatever_comes_between_them() {
+        let mut reader = Reader::new(100);
+        assert!(matches!(reader.step(piece(40, false, false)), Step::More));
+        // An event in two pieces: told once, and read from behind what the message has so far.
+        assert!(matches!(reader.step(piece(20, false, true)), Step::Notice(40, 60)));
+        assert!(matches!(reader.step(piece(500, true, true)), Step::More));
+        assert!(matches!(reader.step(piece(20, true, true)), Step::Notice(40, 60)));
+        assert!(matches!(reader.step(piece(60, true, false)), Step::Message(_, 100)));
+        assert!(matches!(reader.step(piece(1, true, false)), Step::Message(_, 1)), "a new one");
+    }
+
+    #[test]
+    fn what_is_too_long_or_abandoned_is_no_message() {
+        let mut reader = Reader::new(100);
+        assert!(matches!(reader.step(piece(101, true, false)), Step::TooLong));
+        let mut reader = Reader::new(100);
+        assert!(matches!(reader.step(piece(60, false, false)), Step::More));
+        assert!(matches!(reader.step(piece(41, true, false)), Step::TooLong), "together");
+        let mut reader = Reader::new(100);
+        assert!(matches!(reader.step(piece(60, false, false)), Step::More));
+        reader.abandon();
+        assert!(matches!(reader.step(piece(41, true, false)), Step::Message(_, 41)));
+        assert!(matches!(reader.step(piece(0, false, false)), Step::End));
     }
 }

@@ -205,3 +205,74 @@ fn u16_at(octets: &[u8], at: usize) -> Option<u16> {
 fn u32_at(octets: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(octets.get(at..at + 4)?.try_into().ok()?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Octets as the kernel of a little-endian machine lays them out.
+    #[cfg(target_endian = "little")]
+    #[test]
+    fn structures_are_the_kernels_octet_for_octet() {
+        assert_eq!(subscription(ASSOC_CHANGE), [0, 0, 0, 0, 1, 0x80, 1, 0]);
+        assert_eq!(init(16, 64, 4, 2_000), [16, 0, 64, 0, 4, 0, 0xd0, 7]);
+        // Initial, max, min.
+        assert_eq!(rto(500, 200, 2_000), [0, 0, 0, 0, 0xf4, 1, 0, 0, 0xd0, 7, 0, 0, 200, 0, 0, 0]);
+        assert_eq!(association_parameters(6).len(), 20);
+        assert_eq!(association_parameters(6)[4..6], [6, 0]);
+        let path = path_parameters(Some(5_000), 3);
+        assert_eq!(path.len(), 156);
+        assert_eq!(path[132..138], [0x88, 0x13, 0, 0, 3, 0]);
+        assert_eq!(path[146..150], [1, 0, 0, 0], "heartbeats on");
+        assert_eq!(path_parameters(None, 3)[146..150], [2, 0, 0, 0], "heartbeats off");
+    }
+
+    #[test]
+    fn addresses_come_back_as_they_went() {
+        let addresses: Vec<SocketAddr> =
+            ["192.0.2.1:2905", "[2001:db8::1]:3868"].map(|text| text.parse().unwrap()).to_vec();
+        let packed = addresses_packed(&addresses);
+        assert_eq!(packed.len(), 16 + 28);
+        assert_eq!(packed[2..8], [0x0b, 0x59, 192, 0, 2, 1]);
+        let answer = [&[0; 4][..], &2u32.to_ne_bytes(), &packed, &[0; 100]].concat();
+        assert_eq!(addresses_read(&answer), addresses);
+        // A count that promises more than there is.
+        let answer = [&[0; 4][..], &9u32.to_ne_bytes(), &packed].concat();
+        assert_eq!(addresses_read(&answer), addresses);
+        let mapped = addresses_packed(&["[::ffff:192.0.2.1]:2905".parse().unwrap()]);
+        assert_eq!(address(&mapped), Some((addresses[0], 28)), "in IPv6's clothes");
+    }
+
+    fn change(state: u16) -> Vec<u8> {
+        let numbers = [ASSOC_CHANGE, 0, 20, 0, state, 0, 16, 64, 1, 0];
+        numbers.map(u16::to_ne_bytes).concat()
+    }
+
+    #[test]
+    fn notifications_say_what_happened() {
+        let up = |restart| Some(Notice::Up { restart, outbound: 16 });
+        let expected = [up(false), Some(Notice::Lost), up(true), Some(Notice::ShutDown)];
+        for (state, expected) in (0..).zip(expected) {
+            assert_eq!(notice(&change(state)), expected);
+        }
+        assert_eq!(notice(&change(4)), Some(Notice::Lost), "it could not even start");
+
+        let mut path = [&PEER_ADDR_CHANGE.to_ne_bytes()[..], &[0; 6]].concat();
+        path.extend(addresses_packed(&["192.0.2.1:2905".parse().unwrap()]));
+        path.resize(8 + STORAGE, 0);
+        path.extend(PATH_UNREACHABLE.to_ne_bytes());
+        path.extend([0; 8]);
+        let address = "192.0.2.1".parse().unwrap();
+        assert_eq!(notice(&path), Some(Notice::Path { address, state: PATH_UNREACHABLE }));
+        assert_eq!(notice(&SEND_FAILED_EVENT.to_ne_bytes()), Some(Notice::SendFailed));
+        assert_eq!(notice(&PARTIAL_DELIVERY_EVENT.to_ne_bytes()), Some(Notice::Abandoned));
+        assert_eq!(notice(&SHUTDOWN_EVENT.to_ne_bytes()), Some(Notice::Other(SHUTDOWN_EVENT)));
+        for whole in [change(0), path] {
+            for length in 0..whole.len() {
+                // No panic; a part that says enough may be read.
+                let _ = notice(&whole[..length]);
+            }
+            assert_eq!(notice(&whole[..8]), None);
+        }
+    }
+}
