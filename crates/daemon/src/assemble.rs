@@ -10,13 +10,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
-use config::{Gateway as Settings, Loaded, Transport};
+use config::{Gateway as Settings, Loaded, Protocol, SctpBackend, Transport};
 use procedure::{LinkId, StackId, Symbols, WorkerId};
-use relay::{Board, Gateway};
+use relay::{Admission, Board, Gateway};
 
 use crate::admin::{Admin, Peer};
 use crate::names::DaemonNames;
-use crate::reload::Reloader;
+use crate::reload::{Reloader, SetTitles};
+use crate::signalling;
 
 /// The running gateway, all but its admin API.
 pub(crate) struct Assembled {
@@ -33,19 +34,28 @@ pub(crate) type Trouble = String;
 pub(crate) fn assemble(loaded: &Loaded, seed: u64) -> Result<Assembled, Trouble> {
     let settings = &loaded.gateway;
     let vocabulary: Arc<dyn procedure::Vocabulary + Send + Sync> = Arc::new(stacks::vocabulary());
-    let engine = loaded.engine(Symbols::default(), Arc::clone(&vocabulary), seed);
+    let symbols = Symbols::default();
+    let engine = loaded.engine(symbols.clone(), Arc::clone(&vocabulary), seed);
     let engine = Arc::new(engine.map_err(|mistakes| mistakes.to_string())?);
     let clock = net::Clock::new();
     let links = settings.peers.iter().map(|peer| peer.name.as_str().into()).collect();
     let names = DaemonNames::new(links, stacks::NAMES.to_vec(), vocabulary, &engine);
     let (sink, journal) = start_journal(settings, &clock, Arc::new(names))?;
     let board = Arc::new(Board::new(settings.peers.len()));
-    let stacks = stacks::Stacks::new(stacks::Config { diameter: diameter(settings, &clock) });
-    let admission = stacks.admissions().into_iter().next().ok_or("no stack")?;
+    let titles = loaded.titles(&loaded.sources).map_err(|mistakes| mistakes.to_string())?;
+    let table = signalling::table(settings.ss7.as_ref(), &titles.0, &titles.1, &symbols);
+    let stacks = stacks::Stacks::new(stacks::Config {
+        diameter: diameter(settings, &clock),
+        ss7: signalling::ss7(settings, table, &symbols),
+        secret: random_seed(),
+    });
+    let doors = stacks.admissions();
+    let (endpoints, connects) = sctp(settings, &doors)?;
     let count = workers(settings);
     let worker = |_| {
         let (stacks, board, sink) = (stacks.clone(), Arc::clone(&board), sink.clone());
-        let (policy, links) = (Arc::clone(&engine), settings.peers.len());
+        let policy = Arc::clone(&engine);
+        let links = settings.peers.iter().map(|peer| stack(peer.protocol())).collect();
         let request_timeout_ms = settings.diameter.request_timeout_ms;
         net::WorkerSetup {
             gateway: Box::new(move |worker: WorkerId| {
@@ -53,7 +63,7 @@ pub(crate) fn assemble(loaded: &Loaded, seed: u64) -> Result<Assembled, Trouble>
                     worker,
                     workers: count,
                     stacks: stacks.list(),
-                    links: vec![StackId(0); links],
+                    links,
                     policy,
                     board,
                     request_timeout_ms,
@@ -65,14 +75,18 @@ pub(crate) fn assemble(loaded: &Loaded, seed: u64) -> Result<Assembled, Trouble>
     };
     let setup = net::Setup {
         workers: (0..count).map(worker).collect(),
-        listeners: listeners(settings)?,
-        peers: peers(settings)?,
-        admission,
+        listeners: listeners(settings, &doors)?,
+        endpoints,
+        peers: peers(settings, connects)?,
         clock,
     };
     let running = net::spawn(setup).map_err(|error| error.to_string())?;
     let journal = Arc::new(journal);
-    let reloader = Arc::new(Reloader::new(loaded.clone(), engine));
+    let ss7 = settings.ss7.clone();
+    let set_titles: SetTitles = Box::new(move |titles, destinations| {
+        stacks.set_titles(signalling::table(ss7.as_ref(), titles, destinations, &symbols));
+    });
+    let reloader = Arc::new(Reloader::new(loaded.clone(), engine, set_titles));
     let admin = Admin {
         board,
         peers: settings.peers.iter().map(shown).collect(),
@@ -194,20 +208,107 @@ fn host_addresses(settings: &Settings) -> Vec<IpAddr> {
     addresses
 }
 
-fn listeners(settings: &Settings) -> Result<Vec<net::Listener>, Trouble> {
+/// The doorkeeper of those who speak a protocol: its stack's place in the list of stacks.
+fn door(doors: &[Arc<dyn Admission>], protocol: Protocol) -> Result<Arc<dyn Admission>, Trouble> {
+    let place = usize::from(stack(protocol).0);
+    doors.get(place).map(Arc::clone).ok_or_else(|| format!("no stack for {}", protocol.name()))
+}
+
+/// The stack that speaks a protocol.
+const fn stack(protocol: Protocol) -> StackId {
+    match protocol {
+        Protocol::Diameter => StackId(0),
+        Protocol::M3ua => StackId(1),
+    }
+}
+
+/// SCTP endpoints, those to listen on first, and by peer how it is reached over one of them. Who is
+/// connected to is so from the listener of its protocol where there is one, else from any port.
+fn sctp(
+    settings: &Settings,
+    doors: &[Arc<dyn Admission>],
+) -> Result<(Vec<net::SctpEndpoint>, Vec<Option<net::Connect>>), Trouble> {
+    let mut kinds: Vec<(Protocol, SctpBackend)> = Vec::new();
+    let mut endpoints = Vec::new();
+    for listen in &settings.listens {
+        let Transport::Sctp(kind) = listen.transport else { continue };
+        let addresses = std::iter::once(listen.address.ip()).chain(listen.also.iter().copied());
+        kinds.push((listen.protocol, kind));
+        endpoints.push(net::SctpEndpoint {
+            backend: backend(kind),
+            addresses: addresses.collect(),
+            port: listen.address.port(),
+            settings: sctp::Settings::default(),
+            admission: door(doors, listen.protocol)?,
+        });
+    }
+    let mut connects = Vec::new();
+    for peer in &settings.peers {
+        let (Transport::Sctp(kind), Some(to)) = (&peer.transport, peer.connect) else {
+            connects.push(None);
+            continue;
+        };
+        let protocol = peer.protocol();
+        let place =
+            kinds.iter().position(|(spoken, own)| *spoken == protocol && own.is_like(*kind));
+        let endpoint = match place {
+            Some(place) => place,
+            None => {
+                let any = if to.is_ipv4() { "0.0.0.0" } else { "::" };
+                kinds.push((protocol, *kind));
+                endpoints.push(net::SctpEndpoint {
+                    backend: match kind {
+                        SctpBackend::Udp { .. } => sctp::Backend::Udp { encapsulation_port: 0 },
+                        other => backend(*other),
+                    },
+                    addresses: any.parse().into_iter().collect(),
+                    port: 0,
+                    settings: sctp::Settings::default(),
+                    admission: door(doors, protocol)?,
+                });
+                endpoints.len() - 1
+            }
+        };
+        let encapsulation_port = match kind {
+            SctpBackend::Udp { encapsulation_port } => *encapsulation_port,
+            SctpBackend::Kernel | SctpBackend::Raw => 0,
+        };
+        let addresses = std::iter::once(to.ip()).chain(peer.connect_also.iter().copied()).collect();
+        let peer = sctp::Peer { addresses, port: to.port(), encapsulation_port };
+        connects.push(Some(net::Connect::Sctp { endpoint, peer }));
+    }
+    Ok((endpoints, connects))
+}
+
+const fn backend(kind: SctpBackend) -> sctp::Backend {
+    match kind {
+        SctpBackend::Kernel => sctp::Backend::Kernel,
+        SctpBackend::Udp { encapsulation_port } => sctp::Backend::Udp { encapsulation_port },
+        SctpBackend::Raw => sctp::Backend::Raw,
+    }
+}
+
+fn listeners(
+    settings: &Settings,
+    doors: &[Arc<dyn Admission>],
+) -> Result<Vec<net::Listener>, Trouble> {
     let listener = |listen: &config::Listen| {
         let tls = match &listen.transport {
             Transport::Tcp | Transport::Sctp(_) => None,
             Transport::Tls(files) => Some(with_pem(files, net::ServerTls::new)?),
         };
-        Ok(net::Listener { address: listen.address, tls })
+        let admission = door(doors, listen.protocol)?;
+        Ok(net::Listener { address: listen.address, tls, admission })
     };
     let over_tcp = |listen: &&config::Listen| !matches!(listen.transport, Transport::Sctp(_));
     settings.listens.iter().filter(over_tcp).map(listener).collect()
 }
 
-fn peers(settings: &Settings) -> Result<Vec<net::PeerTransport>, Trouble> {
-    let peer = |(peer, link): (&config::Peer, u32)| {
+fn peers(
+    settings: &Settings,
+    connects: Vec<Option<net::Connect>>,
+) -> Result<Vec<net::PeerTransport>, Trouble> {
+    let peer = |((peer, over_sctp), link): ((&config::Peer, Option<net::Connect>), u32)| {
         let tls = match (&peer.transport, peer.diameter()) {
             (Transport::Tls(files), Some(own)) if peer.connect.is_some() => Some(net::PeerTls {
                 config: with_pem(files, net::ClientTls::new)?,
@@ -216,10 +317,11 @@ fn peers(settings: &Settings) -> Result<Vec<net::PeerTransport>, Trouble> {
             }),
             _ => None,
         };
-        let (name, connect) = (peer.name.as_str().into(), peer.connect);
+        let name = peer.name.as_str().into();
+        let connect = over_sctp.or_else(|| peer.connect.map(net::Connect::Tcp));
         Ok(net::PeerTransport { link: LinkId(link), name, connect, source: None, tls })
     };
-    settings.peers.iter().zip(0..).map(peer).collect()
+    settings.peers.iter().zip(connects).zip(0..).map(peer).collect()
 }
 
 /// Reads a listener's or peer's three PEM files and makes something of them.
@@ -237,6 +339,6 @@ fn with_pem<T>(
 
 /// What the configuration's listeners are overridden with on the command line.
 pub(crate) fn listen_elsewhere(settings: &mut Settings, address: SocketAddr) {
-    let (also, protocol) = (Vec::new(), config::Protocol::Diameter);
+    let (also, protocol) = (Vec::new(), Protocol::Diameter);
     settings.listens = vec![config::Listen { address, also, transport: Transport::Tcp, protocol }];
 }

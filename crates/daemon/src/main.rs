@@ -15,6 +15,7 @@ mod lab;
 mod names;
 mod reload;
 mod run;
+mod signalling;
 
 use std::process::ExitCode;
 

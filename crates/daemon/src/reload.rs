@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use config::{Diagnostics, Loaded};
+use config::{Destination, Diagnostics, Loaded, Title};
 use notify::{RecursiveMode, Watcher};
 use policy::{Engine, Source};
 use procedure::Policy;
@@ -23,10 +23,14 @@ const FOLDER_LOOK: Duration = Duration::from_secs(2);
 pub(crate) struct Reloader {
     loaded: Loaded,
     engine: Arc<Engine>,
+    set_titles: SetTitles,
     failures: AtomicU64,
     /// Held through a reload, so that two do not cross.
     state: Mutex<State>,
 }
+
+/// Puts global-title translations in force.
+pub(crate) type SetTitles = Box<dyn Fn(&[Title], &[Destination]) + Send + Sync>;
 
 /// What earlier reloads came to.
 struct State {
@@ -38,10 +42,10 @@ struct State {
 }
 
 impl Reloader {
-    pub(crate) fn new(loaded: Loaded, engine: Arc<Engine>) -> Self {
+    pub(crate) fn new(loaded: Loaded, engine: Arc<Engine>, set_titles: SetTitles) -> Self {
         let (in_force, tried) = (loaded.sources.clone(), Some(loaded.sources.clone()));
         let state = Mutex::new(State { in_force, tried, told: String::new() });
-        Self { loaded, engine, failures: AtomicU64::new(0), state }
+        Self { loaded, engine, set_titles, failures: AtomicU64::new(0), state }
     }
 
     /// The version in force and how many reloads did not check.
@@ -86,7 +90,10 @@ impl Reloader {
         state.tried = sources.as_ref().ok().cloned();
         let outcome = sources.and_then(|sources| {
             let list = |list| Diagnostics { list, sources: sources.clone() };
+            // Both have to be right before either is in force.
+            let (titles, destinations) = self.loaded.titles(&sources)?;
             let report = self.engine.reload(&config::rules(&sources)).map_err(list)?;
+            (self.set_titles)(&titles, &destinations);
             state.in_force = sources;
             Ok(report)
         });
