@@ -64,11 +64,11 @@ pub mod tag {
     pub const ASP_IDENTIFIER: u16 = 0x0011;
     pub const AFFECTED_POINT_CODE: u16 = 0x0012;
     pub const CORRELATION: u16 = 0x0013;
-    pub const REGISTRATION_RESULT: u16 = 0x0014;
-    pub const DEREGISTRATION_RESULT: u16 = 0x0015;
-    pub const REGISTRATION_STATUS: u16 = 0x0016;
-    pub const DEREGISTRATION_STATUS: u16 = 0x0017;
-    pub const LOCAL_KEY: u16 = 0x0018;
+    pub const REGISTRATION_RESULT: u16 = 0x0208;
+    pub const DEREGISTRATION_RESULT: u16 = 0x0209;
+    pub const REGISTRATION_STATUS: u16 = 0x0212;
+    pub const DEREGISTRATION_STATUS: u16 = 0x0213;
+    pub const LOCAL_KEY: u16 = 0x020a;
     pub const NETWORK_APPEARANCE: u16 = 0x0200;
     pub const USER_CAUSE: u16 = 0x0204;
     pub const CONGESTION: u16 = 0x0205;
