@@ -148,3 +148,20 @@ fn connecting_again_takes_longer_each_time() {
     }
     assert!(longest >= 15_000);
 }
+
+#[test]
+fn only_one_carries_in_override_where_we_lead() {
+    let role = Role::IpspSingle { leads: true };
+    let servers = vec![server(0, TrafficMode::Override, &[0, 1])];
+    let mut world = World::new(scope(vec![link(role); 2], servers));
+    for link in 0..2 {
+        world.run(link, Link::start);
+        world.opened(link, Side::Initiator);
+        world.receive(link, &bare(Kind::ASP_UP_ACK));
+        world.receive(link, &bare(Kind::ASP_ACTIVE_ACK));
+    }
+    let carries = |world: &World| [0, 1].map(|link| world.state.carries(LinkId(link), None));
+    assert_eq!(carries(&world), [false, true]);
+    world.closed(1);
+    assert_eq!(carries(&world), [true, false]);
+}

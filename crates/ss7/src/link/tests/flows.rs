@@ -56,6 +56,8 @@ fn two_share_and_one_fails() {
     (0..3).for_each(|link| world.peer_up(link));
     world.peer_active(0, 100);
     assert_eq!(world.standing(), Standing::Inactive, "two are needed");
+    let acked = ["ASPUP ACK", "NTFY status 10002 rc 64", "ASPAC ACK rc 64"];
+    assert_eq!(world.sent(0), acked, "and no DUNA for its own point code");
     assert!(!world.state.carries(LinkId(0), None));
     world.peer_active(1, 100);
     assert_eq!(world.standing(), Standing::Active);
@@ -143,4 +145,20 @@ fn the_last_one_that_asks_is_active() {
     world.peer_active(0, 100);
     assert!(world.state.carries(LinkId(0), None) && !world.state.carries(LinkId(1), None));
     assert_eq!(world.sent(1).last().map(String::as_str), Some("NTFY status 20002 rc 64"));
+}
+
+#[test]
+fn an_older_recovery_ends_nothing() {
+    let mut world = gateway(TrafficMode::Loadshare, 2);
+    world.peer_up(0);
+    world.peer_up(1);
+    world.peer_active(0, 100);
+    world.receive(0, &bare(Kind::ASP_INACTIVE));
+    world.peer_active(1, 100);
+    world.now = world.now.plus_ms(1000);
+    world.receive(1, &bare(Kind::ASP_INACTIVE));
+    assert_eq!(world.expire(), Some((0, LinkTimer::Recovery)));
+    assert_eq!(world.standing(), Standing::Pending, "the second one has a second left");
+    assert_eq!(world.expire(), Some((1, LinkTimer::Recovery)));
+    assert_eq!(world.standing(), Standing::Inactive);
 }

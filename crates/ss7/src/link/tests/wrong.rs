@@ -134,6 +134,12 @@ fn registrations() {
     world.sent(0);
     world.peer_active(0, 102);
     assert_eq!(world.sent(0), ["ERR code 19 rc 66"]);
+    assert_eq!(result(&mut world, 0, &reg(&[0x1003], None)), (0, 102), "again");
+    world.closed(0);
+    world.peer_up(0);
+    world.sent(0);
+    world.peer_active(0, 102);
+    assert_eq!(world.sent(0), ["ERR code 19 rc 66"], "a registration ends with its association");
 }
 
 #[test]
