@@ -45,6 +45,7 @@ impl Machine {
         let (state, action) = asp(self.keeper, AspEvent::Up);
         self.keeper = state;
         self.tries = 0;
+        self.doubt_destinations();
         self.seats.iter_mut().for_each(|seat| seat.keeper = Asp::Inactive);
         self.send(conn, frames::bare(Kind::ASP_UP_ACK), fx);
         if action == AspAction::AckUpAgain {
@@ -57,6 +58,7 @@ impl Machine {
     //= RFC 4666 §4.3.4.2
     pub(super) fn peer_down(&mut self, now: Time, conn: ConnId, fx: &mut Effects<'_>) {
         (self.keeper, _) = asp(self.keeper, AspEvent::Down);
+        self.doubt_destinations();
         for seat in &mut self.seats {
             seat.keeper = Asp::Down;
             (seat.told, seat.told_short) = (None, false);

@@ -93,8 +93,9 @@ pub struct Machine {
     seats: Vec<Seat>,
     /// The point codes behind its own servers.
     own_codes: Vec<PointCode>,
-    /// By place in the list of all point codes: the peer was told that it is out of reach.
-    told_gone: Vec<bool>,
+    /// By place in the list of all point codes: whether the peer takes it to be out of reach, as
+    /// far as we know.
+    told_gone: Vec<Option<bool>>,
     /// The last report of congestion that the peer was told or spared.
     told_reports: Option<u64>,
     /// The version of what is shared that was looked at last.

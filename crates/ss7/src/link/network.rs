@@ -199,16 +199,16 @@ impl Machine {
     pub(super) fn tell_destinations(&mut self, fx: &mut Effects<'_>) {
         let Some(conn) = self.conn.filter(|_| self.config.role == Role::Sgp) else { return };
         if self.keeper != Asp::Active {
-            self.told_gone.clear();
+            // What it was told still holds for it, and what changes meanwhile it is told then.
             self.told_reports = None;
             return;
         }
         let state = std::sync::Arc::clone(&self.state);
         let (mut there, mut gone) = (Vec::new(), Vec::new());
-        self.told_gone.resize(state.codes().len(), false);
+        self.told_gone.resize(state.codes().len(), Some(false));
         for (code, told) in state.codes().iter().zip(&mut self.told_gone) {
             let is_gone = !self.own_codes.contains(code) && !state.is_available(*code);
-            if std::mem::replace(told, is_gone) != is_gone {
+            if told.replace(is_gone) != Some(is_gone) {
                 if is_gone { &mut gone } else { &mut there }.push(code.0);
             }
         }
@@ -219,6 +219,14 @@ impl Machine {
             }
         }
         self.tell_congestions(conn, &flow, fx);
+    }
+
+    /// The peer begins anew: whether it remembers what was out of reach nobody knows, so it is told
+    /// of that again either way.
+    pub(super) fn doubt_destinations(&mut self) {
+        for told in self.told_gone.iter_mut().filter(|told| **told == Some(true)) {
+            *told = None;
+        }
     }
 
     /// Passes on what others said of congestion since this ASP became active.

@@ -162,3 +162,28 @@ fn an_older_recovery_ends_nothing() {
     assert_eq!(world.expire(), Some((1, LinkTimer::Recovery)));
     assert_eq!(world.standing(), Standing::Inactive);
 }
+
+#[test]
+fn who_rests_hears_later_what_changed() {
+    let servers =
+        vec![server(0, TrafficMode::Loadshare, &[0]), server(1, TrafficMode::Loadshare, &[1])];
+    let mut world = World::new(scope(vec![link(Role::Sgp); 2], servers));
+    world.peer_up(0);
+    world.peer_active(0, 100);
+    assert_eq!(world.sent(0).last().map(String::as_str), Some("DUNA rc 64 pc 1002"));
+    world.receive(0, &bare(Kind::ASP_INACTIVE));
+    world.peer_up(1);
+    world.peer_active(1, 101);
+    assert!(!world.sent(0).iter().any(|sent| sent.starts_with("DAVA")), "only active ones");
+    world.peer_active(0, 100);
+    assert_eq!(world.sent(0).last().map(String::as_str), Some("DAVA rc 64 pc 1002"));
+    // One that begins anew may remember or not.
+    world.receive(1, &bare(Kind::ASP_INACTIVE));
+    while world.state.standing(1) == Standing::Pending {
+        assert!(world.expire().is_some());
+    }
+    world.receive(0, &bare(Kind::ASP_UP));
+    world.peer_active(1, 101);
+    world.peer_active(0, 100);
+    assert_eq!(world.sent(0).last().map(String::as_str), Some("DAVA rc 64 pc 1002"));
+}
