@@ -9,5 +9,6 @@
 
 mod kernel;
 mod mixed;
+mod osmo;
 mod paths;
 mod traffic;
