@@ -14,6 +14,7 @@ mod core;
 mod dialogues;
 mod gateway;
 mod index;
+mod intake;
 mod link;
 mod pass;
 mod post;

@@ -27,7 +27,6 @@ pub mod answer;
 pub mod config;
 mod correlate;
 pub mod describe;
-mod idle;
 pub mod link;
 mod rewrite;
 pub mod route;
@@ -215,7 +214,7 @@ impl Stack for Ss7 {
     fn link(&self, link: LinkId) -> Box<dyn Link> {
         match link::Machine::new(Arc::clone(&self.shared.state), link) {
             Some(machine) => Box::new(machine),
-            None => Box::new(idle::Idle),
+            None => Box::new(link::Unconfigured),
         }
     }
 
