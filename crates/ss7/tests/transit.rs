@@ -434,7 +434,7 @@ proptest::proptest! {
         let mut message = from_visited(&hex(UL));
         let place = place % message.len();
         message[place] = value;
-        let cut = 8 + cut % (message.len() - 7) & !3;
+        let cut = (8 + cut % (message.len() - 7)) & !3;
         message.truncate(cut.max(8));
         let length = u32::try_from(message.len()).unwrap().to_be_bytes();
         message[4..8].copy_from_slice(&length);
