@@ -219,7 +219,10 @@ impl Stack for Ss7 {
     }
 
     fn carries(&self, link: LinkId, group: Option<Symbol>) -> bool {
-        self.shared.state.carries(link, group)
+        let state = &self.shared.state;
+        // A gateway may have said that it cannot reach what is behind the server.
+        let usual = group.and_then(|group| self.server(group)?.point_codes.first().copied());
+        state.carries(link, group) && usual.is_none_or(|code| state.passes(link, code))
     }
 
     fn is_broadcast(&self, group: Symbol) -> bool {
