@@ -12,6 +12,7 @@ pub mod mme;
 mod pacer;
 mod peer;
 pub mod roaming;
+pub mod ss7;
 pub mod tally;
 mod wire;
 

@@ -1,6 +1,7 @@
 //! What the askers count: transactions, faults, answers by code, latency.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
@@ -10,8 +11,9 @@ use crate::hss::counters::bump;
 
 /// Counters of one asker. Every request that was sent ends in exactly one of `answered`, `lost`,
 /// `asker_gone` and `spoiled`; the other faults count answers.
+/// `O` is what answers are told apart by.
 #[derive(Clone, Debug)]
-pub struct Tally {
+pub struct Tally<O = Outcome> {
     /// Requests sent.
     pub sent: u64,
     /// Requests that got their right answer in time.
@@ -28,11 +30,11 @@ pub struct Tally {
     pub mismatched: u64,
     /// Answers to requests that had been counted as lost.
     pub late: u64,
-    answers: Vec<(Outcome, u64)>,
+    answers: Vec<(O, u64)>,
     latency: Option<Histogram<u64>>,
 }
 
-impl Default for Tally {
+impl<O> Default for Tally<O> {
     fn default() -> Self {
         Self {
             sent: 0,
@@ -50,9 +52,9 @@ impl Default for Tally {
     }
 }
 
-impl Tally {
+impl<O: Copy + PartialEq + Display> Tally<O> {
     /// Counts a right answer and its latency in nanoseconds.
-    pub fn answer(&mut self, outcome: Outcome, latency: u64) {
+    pub fn answer(&mut self, outcome: O, latency: u64) {
         self.answered += 1;
         bump(&mut self.answers, outcome);
         if let Some(histogram) = &mut self.latency {
@@ -163,7 +165,7 @@ impl Report {
     }
 }
 
-impl std::fmt::Display for Report {
+impl Display for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(f, "transactions {} in {:.2} s", self.transactions, self.seconds)?;
         writeln!(f, "rate         {:.0} answers/s", self.rate)?;

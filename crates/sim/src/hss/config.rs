@@ -18,7 +18,7 @@ pub enum Subscribers {
 }
 
 impl Subscribers {
-    pub(super) fn know(&self, imsi: &[u8]) -> bool {
+    pub(crate) fn know(&self, imsi: &[u8]) -> bool {
         match self {
             Self::All => true,
             Self::Prefixes(list) => list.iter().any(|p| imsi.starts_with(p.as_bytes())),
