@@ -151,8 +151,14 @@ async fn strangers_and_forged_cookies_open_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_does_not_read_holds_up_nobody_else_and_does_not_grow() {
-    let small =
-        Settings { receive_octets_max: 256 << 10, send_octets_max: 256 << 10, ..settings() };
+    // Data that finds no room is sent again, and counts as unanswered: patience is what is asked
+    // for here.
+    let small = Settings {
+        receive_octets_max: 256 << 10,
+        send_octets_max: 256 << 10,
+        association_retransmissions_max: 1_000,
+        ..settings()
+    };
     let server = endpoint(&[HERE], &small);
     let (first, second) = (endpoint(&[HERE], &small), endpoint(&[HERE], &small));
     let peer = at(&server, &[HERE]);
