@@ -343,7 +343,8 @@ pub(crate) fn titles(
         if !titles.is_empty() || !destinations.is_empty() {
             let help =
                 "gateway.toml needs [ss7], a [[server]] and a peer with `protocol = \"m3ua\"`";
-            root.push(root.at().complain("there are titles, but no [ss7]").with_help(help));
+            let complaint = root.at().complain("there are titles, but no [ss7]: nobody asks them");
+            root.push(complaint.with_help(help).as_warning());
         }
         return Default::default();
     };
