@@ -10,6 +10,7 @@
 
 mod mutate;
 mod seeds;
+mod signalling;
 mod verbs;
 mod walk;
 
@@ -43,5 +44,26 @@ fn walk_on_damaged_frames() {
     let seeds = seeds::frames();
     bolero::check!().with_iterations(INPUTS / 8).for_each(|input| {
         walk::hold(&mutate::script(&seeds, input));
+    });
+}
+
+/// Any bytes as one M3UA message.
+#[test]
+fn signalling() {
+    bolero::check!().with_iterations(INPUTS).for_each(signalling::hold);
+}
+
+/// A message with a few octets changed, its length put right.
+#[test]
+fn signalling_on_damaged_messages() {
+    let seeds = signalling::seeds();
+    seeds.iter().for_each(|seed| signalling::hold(seed));
+    bolero::check!().with_iterations(4 * INPUTS).for_each(|input| {
+        let mut message = mutate::damaged(&seeds, input);
+        message.resize(message.len().next_multiple_of(4).max(8), 0);
+        let length = u32::try_from(message.len()).unwrap().to_be_bytes();
+        message[..4].copy_from_slice(&[1, 0, 1, 1]);
+        message[4..8].copy_from_slice(&length);
+        signalling::hold(&message);
     });
 }

@@ -50,7 +50,7 @@ use translate::Table;
 use view::View;
 use view::m3ua::{self, Data, Kind, Label, Writer, tag};
 use view::sccp::address::ssn;
-use view::sccp::{Unitdata, cause, write};
+use view::sccp::{Unitdata, cause, kind, write};
 use view::tcap::{Dialogue, Transaction};
 use vocabulary::MAP;
 
@@ -131,6 +131,21 @@ impl Ss7 {
         let title = view.unit.as_ref().and_then(|unit| unit.calling.title);
         let Some(digits) = title.map(|title| title.digits()) else { return true };
         own.titles.is_empty() || own.titles.iter().any(|prefix| digits.starts_with(*prefix))
+    }
+
+    /// Refuses a connection that somebody wants to make through us; nothing else belongs to one that
+    /// we could know of.
+    //= Q.713 §4.4
+    fn refuse_connection(&self, view: &View<'_>, out: &mut Vec<u8>) -> Code {
+        const UNQUALIFIED: u8 = 15;
+        let (&[kind::CR, a, b, c, ..], true) = (view.data.user, view.is_connection) else {
+            return Code::None;
+        };
+        self.reply(view, out, |out| {
+            out.extend_from_slice(&[kind::CREF, a, b, c, UNQUALIFIED, 0]);
+            true
+        });
+        Code::Returned(u32::from(UNQUALIFIED))
     }
 
     /// Appends a message of ours back to where one came from; nothing where that cannot be.
@@ -276,7 +291,7 @@ impl Stack for Ss7 {
 
     fn answer(&self, view: &View<'_>, refusal: Refusal, out: &mut Vec<u8>) -> Code {
         let Some(unit) = view.unit.as_ref().filter(|unit| !unit.is_service()) else {
-            return Code::None;
+            return self.refuse_connection(view, out);
         };
         let mut code = Code::None;
         let route = self.route(view, None);

@@ -43,6 +43,9 @@ impl Route {
 /// The way of a message that came from `from`.
 pub(crate) fn find(config: &Config, table: &Table, view: &View<'_>, from: Option<Symbol>) -> Route {
     let data = &view.data;
+    if view.is_connection && config.refuse_connections {
+        return Route::nowhere(cause::UNQUALIFIED);
+    }
     if !config.point_codes.contains(&data.dpc) {
         let server = table.destination(data.dpc);
         return Route { server, ..Route::nowhere(cause::NETWORK_FAILURE) };

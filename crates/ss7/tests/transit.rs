@@ -418,6 +418,25 @@ fn what_cannot_be_read_is_aborted_and_harms_nobody() {
 }
 
 #[test]
+fn a_connection_through_us_is_refused_and_one_beside_us_passes() {
+    let mut world = World::up();
+    let connect = |dpc| {
+        let label = Label { opc: VISITED, dpc, service: 3, network: 0, priority: 0, sls: 9 };
+        let mut out = Vec::new();
+        let request = [1, 7, 8, 9, 2, 2, 0, 2, 0x42, 8];
+        let _ = Writer::new(&mut out, Kind::DATA)
+            .number(tag::ROUTING_CONTEXT, 101)
+            .data(&label, |out| out.extend_from_slice(&request));
+        out
+    };
+    world.receive(0, &connect(OWN));
+    let refused = world.sent(0);
+    assert_eq!(Data::new(&refused[0]).unwrap().user, [3, 7, 8, 9, 15, 0]);
+    world.receive(0, &connect(HOME));
+    assert_eq!(world.sent(1).len(), 1);
+}
+
+#[test]
 fn transfer_by_point_code_is_octet_for_octet() {
     let mut world = World::up();
     let there = data(101, VISITED, HOME, &hlr(), &vlr(), &hex(UL));

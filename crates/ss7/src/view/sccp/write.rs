@@ -129,7 +129,8 @@ pub fn give_back(unit: &Unitdata<'_>, cause: u8, hops: u8, out: &mut Vec<u8>) ->
 }
 
 /// Appends a message of our own in answer to another: from where that went to where it came from,
-/// with the user's part that `data` appends. False, with nothing appended, where it does not fit.
+/// with the user's part that `data` appends. False, with nothing appended, where that is nothing or
+/// does not fit.
 #[must_use]
 pub fn reply(
     unit: &Unitdata<'_>,
@@ -146,7 +147,16 @@ pub fn reply(
         calling: unit.called.octets,
         optional: &[],
     };
-    build(&parts, out, data)
+    let (start, mut is_said) = (out.len(), false);
+    let is_built = build(&parts, out, |out| {
+        let before = out.len();
+        data(out);
+        is_said = out.len() > before;
+    });
+    if !is_said {
+        out.truncate(start);
+    }
+    is_built && is_said
 }
 
 struct Built<'a> {
