@@ -144,28 +144,36 @@ impl Writer {
         }
         let Some(file) = self.file.as_mut() else { return Ok(()) };
         let start = self.length;
-        let whole = mend(file, self.torn).and_then(|mended| {
-            file.write_all(&self.pending)?;
-            Ok(mended + self.pending.len() as u64)
-        });
-        match whole {
-            Ok(octets) => {
-                self.torn = false;
-                self.length += octets;
-                self.tally.octets += octets;
-                self.tally.records += self.pending_records;
-                self.pending.clear();
-                self.pending_records = 0;
-                Ok(())
-            }
-            Err(error) => {
-                // A full disk takes part of a write: cut it off, so that no line stands half or
-                // twice. The next try opens the file anew and looks how it ends.
-                let _ = file.set_len(start);
-                self.file = None;
-                Err(error)
-            }
+        let (mended, mut outcome) = match mend(file, self.torn) {
+            Ok(mended) => (mended, Ok(())),
+            Err(error) => (0, Err(error)),
+        };
+        let mut written = 0;
+        if outcome.is_ok() {
+            (written, outcome) = write_counted(file, &self.pending);
         }
+        // A full disk takes part of a write: the lines that fit stay, and what stands of the next is
+        // cut off, so that none stands half or twice.
+        let fitting = self.pending.get(..written).unwrap_or_default();
+        let kept = fitting.iter().rposition(|octet| *octet == b'\n').map_or(0, |last| last + 1);
+        let kept_records = match &outcome {
+            Ok(()) => self.pending_records,
+            Err(_) => newlines(fitting.get(..kept).unwrap_or_default()),
+        };
+        if outcome.is_ok() {
+            self.torn = false;
+            self.length += mended + kept as u64;
+        } else {
+            let mended = if kept > 0 { mended } else { 0 };
+            let _ = file.set_len(start + mended + kept as u64);
+            // The next try opens the file anew and looks how it ends.
+            self.file = None;
+        }
+        self.tally.octets += kept as u64;
+        self.tally.records += kept_records;
+        self.pending_records -= kept_records;
+        self.pending.drain(..kept);
+        outcome
     }
 
     fn rotate_if_full(&mut self) -> io::Result<()> {
@@ -206,6 +214,24 @@ impl Writer {
         self.file = Some(file);
         Ok(())
     }
+}
+
+/// Writes as much as is taken, and says how much that was.
+fn write_counted(file: &mut File, octets: &[u8]) -> (usize, io::Result<()>) {
+    let mut written = 0;
+    while let Some(rest) = octets.get(written..).filter(|rest| !rest.is_empty()) {
+        match file.write(rest) {
+            Ok(0) => return (written, Err(io::ErrorKind::WriteZero.into())),
+            Ok(more) => written += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return (written, Err(error)),
+        }
+    }
+    (written, Ok(()))
+}
+
+fn newlines(octets: &[u8]) -> u64 {
+    octets.iter().filter(|octet| **octet == b'\n').count() as u64
 }
 
 /// Ends a line that an earlier failure left half written; how many octets that took.

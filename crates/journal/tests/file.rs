@@ -173,6 +173,37 @@ fn a_disk_full_for_long_loses_a_counted_number() {
 }
 
 #[test]
+fn what_fits_on_a_full_disk_is_written_in_whole_lines() {
+    let folder = Folder::new("small");
+    fs::create_dir_all(&folder.0).expect("a folder");
+    let mount = |words: &[&str]| {
+        let done = std::process::Command::new("mount").args(words).arg(&folder.0).output();
+        done.is_ok_and(|done| done.status.success())
+    };
+    if !mount(&["-t", "tmpfs", "-o", "size=64k", "tmpfs"]) {
+        let reason = "a small file system cannot be mounted (root can)";
+        assert!(std::env::var_os("IPX_SKIPS").is_none_or(|skips| skips != "fail"), "{reason}");
+        return println!("skipped: {reason}");
+    }
+    let (names, symbols) = World::shared();
+    let (sink, handle, _) = start(config(Some(folder.rotation(1 << 30, 3))), names);
+    sink.submit(&mut numbered(answered(&symbols), 0..1_000));
+    handle.flush();
+    let fitting = numbers(&folder.lines());
+    let grown = mount(&["-o", "remount,size=16m"]);
+    handle.flush();
+    let all = numbers(&folder.lines());
+    let written = value(&handle, "ipx_journal_written_records_total");
+    handle.shutdown();
+    let gone = std::process::Command::new("umount").arg(&folder.0).status();
+    assert!(grown && gone.is_ok_and(|status| status.success()));
+    let count = fitting.len() as u64;
+    assert!((50..1_000).contains(&count), "{count} lines fit");
+    assert_eq!(fitting, (0..count).collect::<Vec<_>>());
+    assert_eq!((all, written), ((0..1_000).collect::<Vec<_>>(), 1_000));
+}
+
+#[test]
 fn overflow_is_counted_to_the_record() {
     let (names, symbols) = World::shared();
     let (sink, handle, _) = start(Config { queue_records: 10, ..config(None) }, names);
