@@ -22,7 +22,7 @@ use ss7::translate::Table;
 use ss7::view::m3ua::{Data, PointCode, Variant};
 use ss7::view::sccp::write::{Changes, change};
 use ss7::view::sccp::{Unitdata, is_connection};
-use ss7::view::tcap::{Component, Transaction};
+use ss7::view::tcap::{Component, Number, Transaction};
 
 const CAPTURES: [&str; 1] = ["pcapr-map-dev.pcap"];
 
@@ -118,7 +118,7 @@ fn read(transaction: &Transaction<'_>) -> Reading {
             Component::Reject { .. } => (None, None),
         };
         reading.invokes.extend(id.map(|id| id.to_string()));
-        reading.numbers.extend(number.and_then(|number| number.local()).map(|n| n.to_string()));
+        reading.numbers.extend(number.and_then(Number::local).map(|n| n.to_string()));
     }
     reading
 }

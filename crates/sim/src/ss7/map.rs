@@ -466,7 +466,7 @@ pub fn is_error_parameter(error: u8, version: Version, bytes: Option<&[u8]>) -> 
     }
     match (version, bytes) {
         (Version::V1, None) => true,
-        (Version::V2, Some(bytes)) => matches!(content(ENUMERATED, bytes), Some([0 | 1 | 2 | 3])),
+        (Version::V2, Some(bytes)) => matches!(content(ENUMERATED, bytes), Some([0..=3])),
         (Version::V3, Some(bytes)) => decode::<RoamingNotAllowedParam>(bytes).is_ok(),
         _ => false,
     }

@@ -198,11 +198,11 @@ fn dialogue(portion: Option<&DialoguePortion>) -> Dialogue {
         Ok(Some(DialoguePdu::Aarq { application_context_name, .. })) => {
             (application_context_name, Dialogue::Request)
         }
-        Ok(Some(DialoguePdu::Aare { application_context_name, result, .. }))
-            if result == AssociateResult::Accepted =>
-        {
-            (application_context_name, Dialogue::Accepted)
-        }
+        Ok(Some(DialoguePdu::Aare {
+            application_context_name,
+            result: AssociateResult::Accepted,
+            ..
+        })) => (application_context_name, Dialogue::Accepted),
         Ok(Some(DialoguePdu::Aare { .. } | DialoguePdu::Abrt { .. })) => return Dialogue::Refused,
         _ => return Dialogue::Other,
     };
