@@ -82,6 +82,20 @@ pub struct AspCounts {
     pub malformed: u64,
 }
 
+impl AspCounts {
+    /// Adds another association's counters.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.activated += other.activated;
+        self.beats += other.beats;
+        self.beats_returned += other.beats_returned;
+        self.notifications += other.notifications;
+        self.unavailable += other.unavailable;
+        self.available += other.available;
+        self.errors += other.errors;
+        self.malformed += other.malformed;
+    }
+}
+
 /// A message to send: the SCTP stream, and its octets.
 pub type Frame = (u16, Vec<u8>);
 

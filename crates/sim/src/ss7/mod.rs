@@ -1,7 +1,10 @@
 //! MAP peers over M3UA, for the 2G/3G side: homes that answer and visited nodes that ask and check.
 
 pub mod asp;
+pub mod hlr;
 pub mod home;
+pub mod links;
+pub mod load;
 pub mod map;
 pub mod message;
 pub mod outcome;
