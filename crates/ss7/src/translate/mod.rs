@@ -176,8 +176,16 @@ pub struct Table {
     prefixes: Map<Vec<u32>>,
     /// Bit n: there are prefixes of n digits.
     lengths: u32,
+    /// By the first digits of a title, the same of the prefixes that begin so: most titles are then
+    /// looked up once or twice. Empty where there are few rules.
+    heads: Vec<u32>,
     destinations: Map<Symbol>,
 }
+
+/// Digits of a head, and how many rules make it worth while to have them.
+const HEAD_DIGITS: usize = 5;
+const HEADS: usize = 100_000;
+const RULES_FEW: usize = 256;
 
 /// Two prefixes of different length may have the same value.
 const fn key(value: u64, length: usize) -> u64 {
@@ -190,9 +198,16 @@ impl Table {
     #[must_use]
     pub fn new(rules: Vec<Rule>, destinations: &[(PointCode, Symbol)]) -> Self {
         let mut table = Self { rules, ..Self::default() };
+        if table.rules.len() > RULES_FEW {
+            table.heads = vec![0; HEADS];
+        }
         for (place, rule) in table.rules.iter().enumerate() {
             let length = rule.prefix.len();
-            table.lengths |= 1 << length;
+            let head = rule.prefix.prefix(HEAD_DIGITS);
+            match table.heads.get_mut(head.value() as usize).filter(|_| length >= HEAD_DIGITS) {
+                Some(lengths) => *lengths |= 1 << length,
+                None => table.lengths |= 1 << length,
+            }
             let places = table.prefixes.entry(key(rule.prefix.value(), length)).or_default();
             places.push(u32::try_from(place).unwrap_or(u32::MAX));
         }
@@ -210,8 +225,11 @@ impl Table {
     #[must_use]
     pub fn translate(&self, asked: &Asked) -> Option<&Rule> {
         let (mut value, mut length) = (asked.digits.value(), asked.digits.len());
+        let head = asked.digits.prefix(HEAD_DIGITS).value() as usize;
+        let behind = self.heads.get(head).filter(|_| length >= HEAD_DIGITS);
+        let lengths = self.lengths | behind.copied().unwrap_or(0);
         loop {
-            if self.lengths >> length & 1 == 1
+            if lengths >> length & 1 == 1
                 && let Some(places) = self.prefixes.get(&key(value, length))
             {
                 let rules = places.iter().filter_map(|place| self.rules.get(*place as usize));

@@ -69,6 +69,33 @@ fn the_longest_prefix_speaks_and_then_who_asks_for_more() {
 }
 
 #[test]
+fn many_rules_say_what_few_do() {
+    let mut dice = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = |limit: u64| {
+        dice ^= dice << 13;
+        dice ^= dice >> 7;
+        dice ^= dice << 17;
+        dice % limit
+    };
+    let mut text = |most: u64| -> String {
+        (0..next(most)).map(|_| char::from(b'0' + next(3) as u8)).collect()
+    };
+    let rules: Vec<Rule> = (0..2_000).map(|name| rule(name, &text(9))).collect();
+    let table = Table::new(rules.clone(), &[]);
+    for _ in 0..5_000 {
+        let title = text(16);
+        let longest = rules
+            .iter()
+            .filter(|rule| digits(&title).starts_with(rule.prefix))
+            .map(|rule| rule.prefix.len())
+            .max();
+        let found = table.translate(&asked(&title));
+        assert_eq!(found.map(|rule| rule.prefix.len()), longest, "{title}");
+        assert!(found.is_none_or(|rule| digits(&title).starts_with(rule.prefix)));
+    }
+}
+
+#[test]
 fn destinations_by_point_code() {
     let table = Table::new(Vec::new(), &[(PointCode(7), Symbol(1)), (PointCode(7), Symbol(2))]);
     assert_eq!(table.destination(PointCode(7)), Some(Symbol(1)));
