@@ -1,8 +1,9 @@
-//! Simulated operators: peers of their own that judge a Diameter gateway from outside.
+//! Simulated operators: peers of their own that judge a signalling gateway from outside.
 //!
 //! [`hss`] answers, [`mme`] asks under load and checks every answer, [`roaming`] is a population of
 //! handsets that attach, are refused, try elsewhere, settle and leave. Nothing here shares code
-//! with the gateway: the [`diameter`] codec is its own.
+//! with the gateway but the transport below: the [`diameter`] codec is its own, and [`ss7`] (HLR, VLR
+//! and SGSN) uses published ones.
 
 pub mod check;
 pub mod diameter;

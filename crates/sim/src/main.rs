@@ -1,5 +1,7 @@
-//! `ipxsim`: simulated Diameter peers for use against any gateway or agent.
+//! `ipxsim`: simulated Diameter and SS7 peers for use against any gateway or agent.
 #![allow(clippy::disallowed_methods, reason = "a program: it has threads, sockets and a clock")]
+
+mod signalling;
 
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -12,9 +14,10 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 use sim::hss::{Hss, HssConfig, Subscribers};
 use sim::mme::{Live, Load, MmeConfig, Procedure};
+use sim::ss7::visited::Role;
 use sim::{ImsiRange, Plmn, StopHandle};
 
-/// Simulated Diameter peers: homes that answer, visited networks that ask and check.
+/// Simulated peers: homes that answer, visited networks that ask and check.
 #[derive(Parser)]
 #[command(name = "ipxsim", version)]
 struct Cli {
@@ -28,6 +31,12 @@ enum Peer {
     Hss(HssArgs),
     /// Visited MMEs: send S6a requests and check every answer against its request
     Mme(MmeArgs),
+    /// A home's HLR: an ASP that answers UL, UGL, SAI and purge, inserts and cancels
+    Hlr(signalling::HlrArgs),
+    /// A visited VLR: an ASP that asks SAI, UL and purge, and checks every answer
+    Vlr(signalling::VisitedArgs),
+    /// A visited SGSN: the same with UGL
+    Sgsn(signalling::VisitedArgs),
 }
 
 #[derive(Args)]
@@ -152,6 +161,9 @@ fn main() -> ExitCode {
     let done = match Cli::parse().peer {
         Peer::Hss(args) => hss(args),
         Peer::Mme(args) => mme(args),
+        Peer::Hlr(args) => signalling::hlr(args),
+        Peer::Vlr(args) => signalling::visited(Role::Vlr, args),
+        Peer::Sgsn(args) => signalling::visited(Role::Sgsn, args),
     };
     done.unwrap_or_else(|error| {
         eprintln!("ipxsim: {error}");

@@ -209,7 +209,8 @@ impl Home {
 
     fn returned(&mut self, reading: &Reading) {
         self.fault("message returned");
-        if let Some(open) = reading.otid.and_then(Tid::number).and_then(|id| self.table.remove(id)) {
+        if let Some(open) = reading.otid.and_then(Tid::number).and_then(|id| self.table.remove(id))
+        {
             self.abandon(&open);
         }
     }

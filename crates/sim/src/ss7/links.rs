@@ -372,7 +372,8 @@ impl Links {
             for link in &mut self.links {
                 let Some(association) = &mut link.association else { continue };
                 while !matches!(poll_fn(|cx| association.poll_event(cx)).await, Event::Down { .. })
-                {}
+                {
+                }
             }
         };
         let _late = timeout(PARTING, ended).await;

@@ -141,7 +141,11 @@ impl std::fmt::Display for VisitedReport {
 ///
 /// # Errors
 /// A text when the associations do not carry traffic within 10 s, or the run has no end.
-pub async fn run(config: VisitedConfig, mut stop: Stop, live: Arc<Live>) -> io::Result<VisitedReport> {
+pub async fn run(
+    config: VisitedConfig,
+    mut stop: Stop,
+    live: Arc<Live>,
+) -> io::Result<VisitedReport> {
     if config.versions.is_empty() || (config.count.is_none() && config.duration.is_none()) {
         let text = "a load run needs a MAP version, and a count or a duration";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, text));

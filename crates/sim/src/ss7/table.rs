@@ -76,7 +76,11 @@ impl<T> Table<T> {
         let age = usize::try_from(self.front.wrapping_sub(id)).unwrap_or(usize::MAX);
         match self.lost.get(place(id)) {
             Some(lost) if (1..=self.past.min(REMEMBERED)).contains(&age) => {
-                if *lost { Found::Lost } else { Found::Answered }
+                if *lost {
+                    Found::Lost
+                } else {
+                    Found::Answered
+                }
             }
             _ => Found::Unknown,
         }
@@ -101,8 +105,7 @@ impl<T> Table<T> {
 
     /// Gives up what began longer than `timeout` before `now`.
     pub fn expire(&mut self, now: u64, timeout: u64, mut lost: impl FnMut(T)) {
-        let over =
-            |s: &mut Slot<T>| s.value.is_none() || s.began.saturating_add(timeout) <= now;
+        let over = |s: &mut Slot<T>| s.value.is_none() || s.began.saturating_add(timeout) <= now;
         while let Some(slot) = self.slots.pop_front_if(over) {
             self.forget(slot.value.is_some());
             if let Some(value) = slot.value {

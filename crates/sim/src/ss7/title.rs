@@ -138,7 +138,8 @@ impl FromStr for MobileTitle {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || format!("'{text}' is no title: expected MCCMNC=CCNDC, as in 21407=34607");
         let (imsi, title) = text.split_once('=').ok_or_else(wrong)?;
-        let digits = |t: &str| !t.is_empty() && t.len() < 15 && t.bytes().all(|b| b.is_ascii_digit());
+        let digits =
+            |t: &str| !t.is_empty() && t.len() < 15 && t.bytes().all(|b| b.is_ascii_digit());
         if !digits(imsi) || !digits(title) {
             return Err(wrong());
         }

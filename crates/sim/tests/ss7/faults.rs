@@ -98,9 +98,7 @@ fn rewritten(write: impl Fn(message::Tid, Unit) -> Unit + Send + 'static) -> Hoo
 fn each_contradiction_is_named() {
     let sai = Operation::SendAuthenticationInfo;
     let v3 = Some(sai.context(Version::V3));
-    let result = move |id| {
-        message::success(id, sai, map::result(sai, Version::V3, HLR, false))
-    };
+    let result = move |id| message::success(id, sai, map::result(sai, Version::V3, HLR, false));
     let with = move |data: Box<dyn Fn(message::Tid) -> Vec<u8> + Send>| {
         rewritten(move |tid, unit| Unit { data: data(tid), ..unit })
     };
@@ -157,7 +155,7 @@ fn steering() -> Hook {
             return (vec![sccp], Vec::new());
         };
         seen += 1;
-        if seen % 2 == 0 {
+        if seen.is_multiple_of(2) {
             return (vec![sccp], Vec::new());
         }
         let (context, version) = match reading.dialogue {
@@ -193,7 +191,9 @@ fn what_is_steered_is_told_from_what_the_home_refused() {
 #[test]
 fn a_refusal_with_the_wrong_parameter_for_its_version_is_noticed() {
     let ul = Operation::UpdateLocation;
-    for (version, wrong) in [(Version::V1, Version::V2), (Version::V2, Version::V3), (Version::V3, Version::V2)] {
+    for (version, wrong) in
+        [(Version::V1, Version::V2), (Version::V2, Version::V3), (Version::V3, Version::V2)]
+    {
         let hook: Hook = Box::new(move |sccp| {
             let unit = Unit::read(&sccp).unwrap();
             let tid = message::read(&unit.data).unwrap().otid.unwrap();

@@ -11,23 +11,23 @@ use sccp::SccpMessage;
 use sctp::{Association, Backend, Endpoint, Event, Peer, Settings};
 use sim::ss7::title;
 
-pub const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+pub(crate) const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const PPID: u32 = 3;
 
 /// An application server: routing context, point code, and the called digits that it serves;
 /// without digits it serves subsystem 6.
 #[derive(Clone)]
-pub struct Server {
-    pub context: u32,
-    pub point_code: u32,
-    pub digits: Option<&'static str>,
+pub(crate) struct Server {
+    pub(crate) context: u32,
+    pub(crate) point_code: u32,
+    pub(crate) digits: Option<&'static str>,
 }
 
 /// What becomes of an SCCP message: these go on to who is called, and the second ones back to who
 /// sent it.
-pub type Hook = Box<dyn FnMut(Vec<u8>) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) + Send>;
+pub(crate) type Hook = Box<dyn FnMut(Vec<u8>) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) + Send>;
 
-pub struct Gateway {
+pub(crate) struct Gateway {
     endpoint: Endpoint,
     servers: Vec<Server>,
     hook: Hook,
@@ -36,7 +36,7 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    pub fn bind(servers: Vec<Server>, hook: Hook) -> (Self, Peer) {
+    pub(crate) fn bind(servers: Vec<Server>, hook: Hook) -> (Self, Peer) {
         let backend = Backend::Udp { encapsulation_port: 0 };
         let admits = Arc::new(|from: &[IpAddr]| from.iter().all(IpAddr::is_loopback));
         let endpoint = Endpoint::bind(backend, &[HERE], 0, &Settings::default(), admits).unwrap();
@@ -49,7 +49,7 @@ impl Gateway {
     }
 
     /// Forwards until the task is dropped.
-    pub async fn run(mut self) {
+    pub(crate) async fn run(mut self) {
         loop {
             let mut events = Vec::new();
             tokio::select! {
@@ -97,9 +97,12 @@ impl Gateway {
             }
             MessageType::Heartbeat => {
                 let data = message.heartbeat_data().map(<[u8]>::to_vec);
-                self.reply(index, &M3uaMessage::new(MessageType::HeartbeatAck, {
-                    vec![m3ua::Parameter::new(m3ua::tags::HEARTBEAT_DATA, data.unwrap())]
-                }));
+                self.reply(
+                    index,
+                    &M3uaMessage::new(MessageType::HeartbeatAck, {
+                        vec![m3ua::Parameter::new(m3ua::tags::HEARTBEAT_DATA, data.unwrap())]
+                    }),
+                );
             }
             MessageType::HeartbeatAck => {
                 assert_eq!(message.heartbeat_data(), Some(&b"alive?"[..]));

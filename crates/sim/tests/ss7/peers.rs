@@ -17,18 +17,17 @@ use sim::ss7::visited::{Identity, Role};
 
 use crate::gateway::{Gateway, Hook, Server};
 
-pub const HLR: &str = "34609000001";
-pub const VLR: &str = "447700900123";
-pub const VLR2: &str = "33600000001";
-pub const SGSN: &str = "447700900200";
+pub(crate) const HLR: &str = "34609000001";
+pub(crate) const VLR: &str = "447700900123";
+pub(crate) const VLR2: &str = "33600000001";
+pub(crate) const SGSN: &str = "447700900200";
 
-pub fn servers() -> Vec<Server> {
-    let server =
-        |context, digits| Server { context, point_code: 0x800 + context, digits };
+pub(crate) fn servers() -> Vec<Server> {
+    let server = |context, digits| Server { context, point_code: 0x800 + context, digits };
     vec![server(1, None), server(2, Some(VLR)), server(3, Some(VLR2)), server(4, Some(SGSN))]
 }
 
-pub fn transparent() -> Hook {
+pub(crate) fn transparent() -> Hook {
     Box::new(|sccp| (vec![sccp], Vec::new()))
 }
 
@@ -42,11 +41,11 @@ fn link(gateway: &Peer, context: u32, connections: usize) -> LinkConfig {
     link
 }
 
-pub fn home(gateway: &Peer, config: HomeConfig) -> Hlr {
+pub(crate) fn home(gateway: &Peer, config: HomeConfig) -> Hlr {
     Hlr::new(config, link(gateway, 1, 2), Duration::from_secs(5))
 }
 
-pub fn visited(gateway: &Peer, number: &str) -> VisitedConfig {
+pub(crate) fn visited(gateway: &Peer, number: &str) -> VisitedConfig {
     let context = servers().iter().find(|s| s.digits == Some(number)).unwrap().context;
     let role = if number == SGSN { Role::Sgsn } else { Role::Vlr };
     let mut identity = Identity::new(role, number);
@@ -59,7 +58,7 @@ pub fn visited(gateway: &Peer, number: &str) -> VisitedConfig {
 }
 
 /// A world: the gateway and the home run while `scene` plays.
-pub fn play<T, F: Future<Output = T>>(
+pub(crate) fn play<T, F: Future<Output = T>>(
     hook: Hook,
     config: HomeConfig,
     scene: impl FnOnce(Peer, HlrCounters) -> F,
@@ -83,7 +82,7 @@ pub fn play<T, F: Future<Output = T>>(
     })
 }
 
-pub async fn go(config: VisitedConfig) -> VisitedReport {
+pub(crate) async fn go(config: VisitedConfig) -> VisitedReport {
     let (_handle, stop) = sim::stop();
     run(config, stop, Arc::new(Live::default())).await.unwrap()
 }
