@@ -9,7 +9,7 @@ use std::time::Duration;
 use config::{Loaded, LogFormat};
 use serde::{Deserialize, Serialize};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -107,6 +107,8 @@ fn start_log(loaded: &Loaded) {
     let log = loaded.gateway.log;
     let wanted = std::env::var("IPXD_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
     let filter = wanted.or_else(|| log.level.name().parse().ok()).unwrap_or_default();
+    // The SCTP engine writes whole packets, and with them identities in clear: nobody may ask for that.
+    let filter = filter.with_target("dcsctp", LevelFilter::OFF);
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
