@@ -12,6 +12,7 @@ use crate::gateway::Output;
 use crate::link::{ConnId, LinkTimer};
 use crate::pass::Progress;
 use crate::post::Post;
+use crate::rng::Lot;
 use crate::wheel::{TimerKey, Wheel};
 use crate::{Board, Rng};
 
@@ -50,6 +51,8 @@ pub struct Core {
     pub(crate) rules: Arc<dyn Rules>,
     pub(crate) board: Arc<Board>,
     pub(crate) rng: Rng,
+    /// What members of a group are drawn with.
+    pub(crate) lot: Lot,
     pub(crate) wheel: Wheel<Timer>,
     pub(crate) dialogues: Dialogues,
     pub(crate) conns: Vec<Option<Conn>>,

@@ -17,6 +17,7 @@ use crate::link::{ConnId, Effect, Effects, Link, LinkTimer, Passage, Side};
 use crate::pass;
 use crate::post::{Letter, Post};
 use crate::reach::LINK_HIGH_OCTETS;
+use crate::rng::Lot;
 use crate::stack::{AnyStack, Arrival};
 use crate::walk;
 use crate::wheel::{TimerKey, Wheel};
@@ -106,6 +107,7 @@ impl Gateway {
             rules: setup.policy.rules(),
             board: setup.board,
             rng: Rng::new(setup.seed ^ u64::from(setup.worker.0) << 56),
+            lot: Lot::default(),
             wheel: Wheel::new(),
             dialogues: Dialogues::new(setup.worker, links),
             conns: Vec::new(),
@@ -291,6 +293,7 @@ impl Gateway {
 
     pub(crate) fn turn(&mut self, now: Time) {
         self.core.now = now;
+        self.core.lot.end_run();
         let version = self.policy.version();
         if version != self.policy_version {
             self.policy_version = version;

@@ -25,3 +25,37 @@ impl Rng {
         ((self.next_u64() as u128 * bound as u128) >> 64) as u64
     }
 }
+
+/// Most choices of one run.
+pub(crate) const RUN_MAX: u32 = 64;
+
+/// Draws the same for all exchanges of one input, at most [`RUN_MAX`] of them: what came with one
+/// read leaves with one write instead of a small one for each member of a group. Shares by weight
+/// hold from run to run.
+#[derive(Debug)]
+pub(crate) struct Lot {
+    drawn: Rng,
+    left: u32,
+}
+
+impl Default for Lot {
+    fn default() -> Self {
+        Self { drawn: Rng::new(0), left: 0 }
+    }
+}
+
+impl Lot {
+    /// What the next exchange draws.
+    pub(crate) const fn draw(&mut self, rng: &mut Rng) -> Rng {
+        if self.left == 0 {
+            *self = Self { drawn: Rng(rng.next_u64()), left: RUN_MAX };
+        }
+        self.left -= 1;
+        Rng(self.drawn.0)
+    }
+
+    /// Another input begins.
+    pub(crate) const fn end_run(&mut self) {
+        self.left = 0;
+    }
+}

@@ -113,6 +113,7 @@ fn forward<S: Stack>(stack: &S, core: &mut Core, ticket: Ticket, view: &S::View<
 
 /// **reach**, for an open exchange.
 fn choose(core: &mut Core, ticket: Ticket) -> Result<(LinkId, u32), Refusal> {
+    let mut lot = core.lot.draw(&mut core.rng);
     let dialogue = core.dialogues.get_mut(ticket).filter(|_| !core.stopping);
     let Some(dialogue) = dialogue else { return Err(Refusal::Unroutable) };
     let group = dialogue.group.and_then(|group| core.rules.group(group));
@@ -120,7 +121,7 @@ fn choose(core: &mut Core, ticket: Ticket) -> Result<(LinkId, u32), Refusal> {
     let light = core.dialogues.open_by(from) <= LIGHT_ASKER_MAX;
     let (tried, posts) = (&tried, &core.posts);
     let choice = Choice { from, named, group, tried, light, sequence: None, posts };
-    reach(&core.board, &mut core.rng, &choice, |_| true)
+    reach(&core.board, &mut lot, &choice, |_| true)
 }
 
 /// **answer**, by ourselves.

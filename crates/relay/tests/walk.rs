@@ -43,6 +43,31 @@ fn a_partial_frame_waits() {
 }
 
 #[test]
+fn one_read_leaves_over_one_member_and_all_reads_over_all() {
+    let mut harness = Harness::new(1, 4, &[(1, 1), (2, 1), (3, 1)]);
+    (0..4).for_each(|link| harness.open(link));
+    let read =
+        |count: u32| -> Vec<u8> { (0..count).flat_map(|n| frame(b'?', b'r', n, n)).collect() };
+    let mut shares = [0; 3];
+    for _ in 0..300 {
+        harness.receive(0, &read(20));
+        let sent = [1, 2, 3].map(|link| harness.sent(link).len());
+        assert!(sent.iter().all(|count| [0, 20].contains(count)), "{sent:?}");
+        (0..3).for_each(|home| shares[home] += sent[home]);
+    }
+    assert_eq!(shares.iter().sum::<usize>(), 300 * 20);
+    assert!(shares.iter().all(|share| (1_500..2_500).contains(share)), "{shares:?}");
+    // However much comes at once, nobody gets all of it; nor of what a dead member leaves behind.
+    harness.receive(0, &read(1_000));
+    let sent = [1, 2, 3].map(|link| harness.sent(link).len());
+    assert!(sent.iter().all(|count| (100..700).contains(count)), "{sent:?}");
+    harness.kill(1);
+    let moved = [2, 3].map(|link| harness.sent(link).len());
+    assert_eq!(moved.iter().sum::<usize>(), shares[0] + sent[0]);
+    assert!(moved.iter().all(|count| *count > moved.iter().sum::<usize>() / 4), "{moved:?}");
+}
+
+#[test]
 fn a_dead_link_hands_over_to_the_next_with_the_repeat_mark() {
     for workers in [1, 2] {
         let mut harness = harness(workers);
