@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU64;
 
 use procedure::{LinkId, Record, Rules, StackId, Time, WorkerId};
 
+use crate::assembly::Assemblies;
 use crate::board::Counters;
 use crate::dialogues::{Dialogue, Dialogues, Ticket};
 use crate::gateway::Output;
@@ -26,6 +27,8 @@ const OUTBOX_COMPACT_OCTETS: usize = 256 << 10;
 pub(crate) enum Timer {
     /// An exchange's deadline, or the end of its wait.
     Dialogue(Ticket, StackId),
+    /// A message in assembly must be whole by now: its link and its key there.
+    Assembly(LinkId, u64),
     /// A base-protocol machine's.
     Link(LinkId, LinkTimer),
 }
@@ -55,6 +58,7 @@ pub struct Core {
     pub(crate) lot: Lot,
     pub(crate) wheel: Wheel<Timer>,
     pub(crate) dialogues: Dialogues,
+    pub(crate) assemblies: Assemblies,
     pub(crate) conns: Vec<Option<Conn>>,
     /// By link: the connection that carries its traffic, if it is up and ours.
     pub(crate) ports: Vec<Option<ConnId>>,

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use procedure::{Finish, LinkId, Policy, Record, StackId, Time, WorkerId};
 
+use crate::assembly::{self, Assemblies, Came};
 use crate::core::{Core, Timer};
 use crate::dialogues::{Dialogue, Dialogues, WORKERS_MAX};
 use crate::link::{ConnId, Effect, Effects, Link, LinkTimer, Passage, Side};
@@ -110,6 +111,7 @@ impl Gateway {
             lot: Lot::default(),
             wheel: Wheel::new(),
             dialogues: Dialogues::new(setup.worker, links),
+            assemblies: Assemblies::new(links),
             conns: Vec::new(),
             ports: vec![None; links],
             sent_over: vec![0; links],
@@ -239,6 +241,12 @@ impl Gateway {
                         stack.expire(&mut self.core, ticket);
                     }
                 }
+                Timer::Assembly(link, key) => {
+                    let stack = assembly::stack_of(&self.core, link, key);
+                    if let Some(stack) = stack.and_then(|id| self.stacks.get(usize::from(id.0))) {
+                        stack.dissolve(&mut self.core, link, key);
+                    }
+                }
             }
         }
     }
@@ -255,10 +263,10 @@ impl Gateway {
         self.core.draining = true;
     }
 
-    /// Whether no exchange is open.
+    /// Whether no exchange is open and no message in assembly.
     #[must_use]
     pub fn is_drained(&self) -> bool {
-        self.core.dialogues.len() == 0
+        self.core.dialogues.len() == 0 && self.core.assemblies.is_empty()
     }
 
     /// Answers what is still open, then parts from every peer in order.
@@ -266,6 +274,7 @@ impl Gateway {
         self.turn(now);
         self.core.draining = true;
         self.core.stopping = true;
+        assembly::drop_all(&mut self.core, None);
         self.move_on(|_| true);
         self.each_link(|machine, fx| machine.stop(now, fx));
     }
@@ -317,7 +326,8 @@ impl Gateway {
             Passage::Traffic => self.traffic(arrival.link, frame),
             Passage::Base => {}
             Passage::Premature => {
-                let mut record = walk::bare(&self.core, arrival, frame, Finish::Discarded);
+                let mut record =
+                    walk::bare(&self.core, arrival, Came::one(frame), Finish::Discarded);
                 self.core.finish(&mut record);
             }
         }
@@ -430,6 +440,7 @@ impl Gateway {
         if let Some(port) = self.core.ports.get_mut(link.0 as usize) {
             *port = None;
         }
+        assembly::drop_all(&mut self.core, Some(link));
         self.core.post_down(link, ended);
         self.reroute(link, ended);
     }

@@ -2,6 +2,7 @@
 
 use procedure::{Finish, Time};
 
+use crate::assembly::Came;
 use crate::gateway::Gateway;
 use crate::link::ConnId;
 use crate::stack::Arrival;
@@ -33,7 +34,7 @@ impl Gateway {
                     let arrival = Arrival { link, time: now, stack };
                     let finish = Finish::Malformed(malformed);
                     self.core.count(link, |counters| &counters.malformed_in, 1);
-                    let mut record = walk::bare(&self.core, &arrival, rest, finish);
+                    let mut record = walk::bare(&self.core, &arrival, Came::one(rest), finish);
                     self.core.finish(&mut record);
                     self.lose(now, conn, link, (malformed.field, malformed.why));
                     consumed = bytes.len();
@@ -66,7 +67,8 @@ impl Gateway {
             Err(malformed) => malformed,
         };
         self.core.count(link, |counters| &counters.malformed_in, 1);
-        let mut record = walk::bare(&self.core, &arrival, message, Finish::Malformed(malformed));
+        let finish = Finish::Malformed(malformed);
+        let mut record = walk::bare(&self.core, &arrival, Came::one(message), finish);
         self.core.finish(&mut record);
     }
 

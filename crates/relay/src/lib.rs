@@ -9,6 +9,7 @@
 //! [`Gateway`] is everything but the sockets. No clock, no socket, no randomness is read here.
 
 mod admission;
+mod assembly;
 mod board;
 mod core;
 mod dialogues;
@@ -25,10 +26,11 @@ mod walk;
 mod wheel;
 
 pub use admission::{Admission, Caller, Hello};
+pub use assembly::{ASSEMBLIES_MAX, ASSEMBLY_OCTETS_MAX, LINK_ASSEMBLIES_MAX};
 pub use board::{Board, LinkCounters, LinkStatus};
 pub use dialogues::{DIALOGUES_MAX, HELD_OCTETS_MAX, LINK_DIALOGUES_MAX};
 pub use gateway::{Gateway, Output, Setup};
 pub use link::{ConnId, Effect, Effects, Link, LinkTimer, Passage, Side};
 pub use post::{POST_OCTETS_MAX, Post};
 pub use rng::Rng;
-pub use stack::{AnyStack, Arrival, Exchange, Keys, Onward, Part, Stack};
+pub use stack::{AnyStack, Arrival, Broken, Exchange, Keys, Onward, Part, Segment, Stack};

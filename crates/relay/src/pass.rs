@@ -5,6 +5,7 @@ use procedure::{
     Act, Code, Decision, Finish, LinkId, Procedure, Provenance, Refusal, Symbol, Verdict,
 };
 
+use crate::assembly::{Came, read};
 use crate::core::Core;
 use crate::dialogues::{Dialogue, Dialogues, Ticket};
 use crate::reach::{Choice, SENDS_MAX, Tried, reach};
@@ -20,6 +21,8 @@ pub(crate) struct Progress {
     pub(crate) key: Option<u64>,
     /// Octets of the message as it left.
     pub(crate) octets: u32,
+    /// Frames that it came in.
+    pub(crate) frames: u32,
 }
 
 /// One message, from describe to record.
@@ -28,7 +31,7 @@ pub(crate) fn pass<S: Stack>(
     core: &mut Core,
     arrival: &Arrival,
     view: &S::View<'_>,
-    frame: &[u8],
+    came: Came<'_>,
     part: Part,
     keys: &Keys,
 ) {
@@ -48,7 +51,7 @@ pub(crate) fn pass<S: Stack>(
     core.count(arrival.link, |counters| &counters.requests_in, u64::from(asks));
     let decision = if asks { decide(core, &procedure) } else { Decision::forward(None) };
     let generation = core.board.up(arrival.link).unwrap_or_default();
-    let mut record = opened(core, &procedure, &decision, frame);
+    let mut record = opened(core, &procedure, &decision, came);
     let group = match decision.verdict {
         Verdict::Refuse(refusal) => {
             record.provenance = provenance(&procedure, &decision, refusal);
@@ -62,7 +65,7 @@ pub(crate) fn pass<S: Stack>(
             record.provenance = Provenance::Limit;
             return refuse(stack, core, view, Refusal::Congestion, &mut record, generation);
         }
-        let ticket = begin(core, frame, &procedure, record, group, keys.from, generation);
+        let ticket = begin(core, came.octets, &procedure, record, group, keys.from, generation);
         if let Verdict::Delay { wait_ms, .. } = decision.verdict {
             return core.arm(ticket, arrival.stack, u64::from(wait_ms));
         }
@@ -72,7 +75,8 @@ pub(crate) fn pass<S: Stack>(
         Ok((to, octets)) => {
             let ended = (part == Part::Ends).then(|| stack.outcome(view));
             let key = keys.from.filter(|_| part == Part::Continues);
-            let progress = Progress { ended, key, octets };
+            let progress = Progress { ended, key, octets, frames: came.frames };
+            core.count(to, |counters| &counters.frames_out, u64::from(came.frames) - 1);
             if let Some(label) = open {
                 return tell(core, label, progress);
             }
@@ -97,14 +101,14 @@ fn find(core: &Core, keys: &Keys) -> Option<u32> {
 
 fn begin(
     core: &mut Core,
-    frame: &[u8],
+    octets: &[u8],
     procedure: &Procedure<'_>,
     record: procedure::Record,
     group: Option<Symbol>,
     key: Option<u64>,
     generation: u32,
 ) -> Ticket {
-    let ticket = core.dialogues.open(frame, |request| Dialogue {
+    let ticket = core.dialogues.open(octets, |request| Dialogue {
         request,
         asker_label: 0,
         check: 0,
@@ -137,6 +141,8 @@ fn send_opening<S: Stack>(stack: &S, core: &mut Core, ticket: Ticket, view: &S::
             let Some(dialogue) = core.dialogues.get_mut(ticket) else { return };
             dialogue.record.to = Some(to);
             dialogue.record.sends = 1;
+            let frames = u64::from(dialogue.record.frames);
+            core.count(to, |counters| &counters.frames_out, frames - 1);
         }
         Err(refusal) => {
             let Some(mut closed) = core.close(ticket) else { return };
@@ -229,7 +235,7 @@ pub(crate) fn go_on(core: &mut Core, label: u32, progress: Progress) {
     let Some(dialogue) = core.dialogues.get_mut(ticket).filter(|dialogue| dialogue.passes) else {
         return;
     };
-    dialogue.record.frames += 1;
+    dialogue.record.frames = dialogue.record.frames.saturating_add(progress.frames);
     dialogue.record.answer_octets = dialogue.record.answer_octets.saturating_add(progress.octets);
     if let (Some(key), [Some(first), None]) = (progress.key, dialogue.keys)
         && key != first
@@ -256,7 +262,7 @@ pub(crate) fn expire<S: Stack>(stack: &S, core: &mut Core, ticket: Ticket) {
         return give_up(stack, core, ticket, Finish::Expired);
     }
     let request = std::mem::take(&mut dialogue.request);
-    if let Ok(view) = stack.view(&request) {
+    if let Ok(view) = read(stack, &request, &mut Vec::new()) {
         send_opening(stack, core, ticket, &view);
     }
     if let Some(dialogue) = core.dialogues.get_mut(ticket) {
@@ -270,7 +276,7 @@ pub(crate) fn give_up<S: Stack>(stack: &S, core: &mut Core, ticket: Ticket, fini
     let Dialogue { record, request, asker_generation, .. } = &mut *closed;
     record.finish = finish;
     record.provenance = Provenance::Expired;
-    if let Ok(view) = stack.view(request) {
+    if let Ok(view) = read(stack, request, &mut Vec::new()) {
         let write = |out: &mut Vec<u8>| record.code = stack.abandon(&view, out);
         let octets = core.send(record.from, *asker_generation, write).unwrap_or_default();
         record.answer_octets = record.answer_octets.saturating_add(octets_u32(octets));

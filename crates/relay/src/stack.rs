@@ -2,6 +2,7 @@
 
 use procedure::{Code, Layer, LinkId, Malformed, Procedure, Refusal, Symbol, Time};
 
+use crate::assembly;
 use crate::core::Core;
 use crate::dialogues::Ticket;
 use crate::link::Link;
@@ -65,6 +66,30 @@ pub struct Keys {
     pub to: Option<u64>,
     /// Of the end that it comes from.
     pub from: Option<u64>,
+}
+
+/// One of several frames that are one message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Tells the message from others of its link, hashed with a secret.
+    pub key: u64,
+    /// The first one.
+    pub first: bool,
+    /// How many follow; a first one that none follows is a whole message, and no segment.
+    pub remaining: u8,
+    /// How long after the first one the last may come, in milliseconds.
+    pub patience_ms: u64,
+}
+
+/// Why segments do not become a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Broken {
+    /// One is missing, came twice or is out of its place.
+    Disordered,
+    /// The last one did not come in time.
+    Late,
+    /// There are too many messages in assembly.
+    NoRoom,
 }
 
 /// How a message goes on.
@@ -149,6 +174,32 @@ pub trait Stack: Send + 'static {
     /// What is wrong, and where.
     fn view<'a>(&self, frame: &'a [u8]) -> Result<Self::View<'a>, Malformed>;
 
+    /// **view**: which segment of a longer message this is; `None` where it is whole, or passes
+    /// segment by segment.
+    fn segment(&self, _view: &Self::View<'_>) -> Option<Segment> {
+        None
+    }
+
+    /// **view**: the message whose segments are `frames`, one after the other and in order. The other
+    /// verbs take it for one message; [`Stack::rewrite`] appends every frame. `room` is for what has
+    /// to be put together.
+    ///
+    /// # Errors
+    /// What is wrong with the whole, and where.
+    fn join<'a>(
+        &self,
+        frames: &'a [u8],
+        _room: &'a mut Vec<u8>,
+    ) -> Result<Self::View<'a>, Malformed> {
+        self.view(frames)
+    }
+
+    /// **answer**, to the first of some segments that will not become a message: appends what tells
+    /// their sender so, if the protocol has anything.
+    fn break_off(&self, _first: &Self::View<'_>, _why: Broken, _out: &mut Vec<u8>) -> Code {
+        Code::None
+    }
+
     /// **correlate**: which exchange.
     fn correlate(&self, view: &Self::View<'_>) -> Exchange;
 
@@ -198,6 +249,8 @@ pub trait AnyStack: Send {
     fn expire(&self, core: &mut Core, ticket: Ticket);
     /// The link that an exchange was sent over has died.
     fn reroute(&self, core: &mut Core, ticket: Ticket);
+    /// The deadline of a message in assembly has come.
+    fn dissolve(&self, core: &mut Core, link: LinkId, key: u64);
 }
 
 impl<S: Stack> AnyStack for S {
@@ -236,5 +289,9 @@ impl<S: Stack> AnyStack for S {
 
     fn reroute(&self, core: &mut Core, ticket: Ticket) {
         walk::reroute(self, core, ticket);
+    }
+
+    fn dissolve(&self, core: &mut Core, link: LinkId, key: u64) {
+        assembly::expire(self, core, link, key);
     }
 }

@@ -4,6 +4,7 @@ use procedure::{
     Code, Decision, Finish, LinkId, Malformed, Procedure, Provenance, Record, Refusal, Verdict,
 };
 
+use crate::assembly::{self, Came, head, read};
 use crate::core::Core;
 use crate::dialogues::{Dialogue, Dialogues, Ticket};
 use crate::pass;
@@ -12,30 +13,43 @@ use crate::stack::{Arrival, Exchange, Onward, Stack};
 
 /// One whole frame of traffic, from view to record.
 pub(crate) fn walk<S: Stack>(stack: &S, core: &mut Core, arrival: &Arrival, frame: &[u8]) {
-    let view = match stack.view(frame) {
-        Ok(view) => view,
-        Err(malformed) => return complain(stack, core, arrival, frame, malformed),
-    };
-    match stack.correlate(&view) {
+    match stack.view(frame) {
+        Ok(view) => match stack.segment(&view) {
+            None => attend(stack, core, arrival, &view, Came::one(frame)),
+            Some(segment) => assembly::take(stack, core, arrival, frame, &segment),
+        },
+        Err(malformed) => complain(stack, core, arrival, Came::one(frame), malformed),
+    }
+}
+
+/// One whole message, from correlate to record.
+pub(crate) fn attend<S: Stack>(
+    stack: &S,
+    core: &mut Core,
+    arrival: &Arrival,
+    view: &S::View<'_>,
+    came: Came<'_>,
+) {
+    match stack.correlate(view) {
         Exchange::Opens { label, check } => {
             core.count(arrival.link, |counters| &counters.requests_in, 1);
-            let procedure = stack.describe(&view, arrival);
+            let procedure = stack.describe(view, arrival);
             let decision = decide(core, &procedure);
-            let mut record = opened(core, &procedure, &decision, frame);
+            let mut record = opened(core, &procedure, &decision, came);
             let generation = core.board.up(arrival.link).unwrap_or_default();
             match decision.verdict {
                 Verdict::Refuse(refusal) => {
                     record.provenance = provenance(&procedure, &decision, refusal);
-                    refuse(stack, core, &view, refusal, &mut record, generation);
+                    refuse(stack, core, view, refusal, &mut record, generation);
                 }
                 Verdict::Discard => core.finish(&mut record),
                 Verdict::Forward { group } | Verdict::Delay { group, .. } => {
                     if !core.dialogues.has_room(arrival.link) || core.draining {
                         record.provenance = Provenance::Limit;
                         let refusal = Refusal::Congestion;
-                        return refuse(stack, core, &view, refusal, &mut record, generation);
+                        return refuse(stack, core, view, refusal, &mut record, generation);
                     }
-                    let ticket = core.dialogues.open(frame, |request| Dialogue {
+                    let ticket = core.dialogues.open(came.octets, |request| Dialogue {
                         request,
                         asker_label: label,
                         check,
@@ -55,15 +69,15 @@ pub(crate) fn walk<S: Stack>(stack: &S, core: &mut Core, arrival: &Arrival, fram
                         return core.arm(ticket, arrival.stack, u64::from(wait_ms));
                     }
                     core.arm(ticket, arrival.stack, core.request_timeout_ms);
-                    forward(stack, core, ticket, &view);
+                    forward(stack, core, ticket, view);
                 }
             }
         }
         Exchange::Passes { part, keys } => {
-            pass::pass(stack, core, arrival, &view, frame, part, &keys);
+            pass::pass(stack, core, arrival, view, came, part, &keys);
         }
         Exchange::Closes { label, check } => {
-            close(stack, core, arrival, &view, frame, label, check);
+            close(stack, core, arrival, view, came, label, check);
         }
     }
 }
@@ -154,20 +168,20 @@ fn close<S: Stack>(
     core: &mut Core,
     arrival: &Arrival,
     view: &S::View<'_>,
-    frame: &[u8],
+    came: Came<'_>,
     label: u32,
     check: u64,
 ) {
     let owner = Dialogues::owner(label);
     if owner != core.worker && owner.0 < core.workers {
-        return core.post_answer(owner, arrival.link, frame);
+        return core.post_answer(owner, arrival.link, came.octets);
     }
     let ticket = Dialogues::ticket(label);
     let expected = core.dialogues.get_mut(ticket).is_some_and(|dialogue| {
         dialogue.check == check && dialogue.sent.is_some_and(|(link, _)| link == arrival.link)
     });
     let closed = if expected && owner == core.worker { core.close(ticket) } else { None };
-    let Some(mut closed) = closed else { return stray(stack, core, arrival, view, frame) };
+    let Some(mut closed) = closed else { return stray(stack, core, arrival, view, came) };
     let Dialogue { record, asker_label, asker_generation, .. } = &mut *closed;
     (record.code, record.success) = stack.outcome(view);
     record.finish = Finish::Answered;
@@ -203,7 +217,7 @@ pub(crate) fn expire<S: Stack>(stack: &S, core: &mut Core, ticket: Ticket) {
     let Dialogue { record, request, asker_generation, .. } = &mut *closed;
     record.finish = Finish::Expired;
     record.provenance = Provenance::Expired;
-    if let Ok(view) = stack.view(request) {
+    if let Ok(view) = read(stack, request, &mut Vec::new()) {
         refuse(stack, core, &view, Refusal::Unroutable, record, *asker_generation);
     }
     core.dialogues.recycle(ticket, closed);
@@ -222,7 +236,7 @@ pub(crate) fn reroute<S: Stack>(stack: &S, core: &mut Core, ticket: Ticket) {
         core.count(link, |counters| &counters.failovers, u64::from(!core.stopping));
         core.set_sent(ticket, None);
     }
-    if let Ok(view) = stack.view(&request) {
+    if let Ok(view) = read(stack, &request, &mut Vec::new()) {
         forward(stack, core, ticket, &view);
     }
     if let Some(dialogue) = core.dialogues.get_mut(ticket) {
@@ -231,16 +245,17 @@ pub(crate) fn reroute<S: Stack>(stack: &S, core: &mut Core, ticket: Ticket) {
 }
 
 /// A frame that cannot be read: counted, answered where the protocol can, its own record.
-fn complain<S: Stack>(
+pub(crate) fn complain<S: Stack>(
     stack: &S,
     core: &mut Core,
     arrival: &Arrival,
-    frame: &[u8],
+    came: Came<'_>,
     malformed: Malformed,
 ) {
     core.count(arrival.link, |counters| &counters.malformed_in, 1);
-    let mut record = bare(core, arrival, frame, Finish::Malformed(malformed));
+    let mut record = bare(core, arrival, came, Finish::Malformed(malformed));
     if let Some(generation) = core.board.up(arrival.link) {
+        let frame = head(stack, came.octets);
         let write = |out: &mut Vec<u8>| record.code = stack.complain(frame, &malformed, out);
         let octets = core.send(arrival.link, generation, write);
         record.answer_octets = octets_u32(octets.unwrap_or_default());
@@ -254,10 +269,10 @@ fn stray<S: Stack>(
     core: &mut Core,
     arrival: &Arrival,
     view: &S::View<'_>,
-    frame: &[u8],
+    came: Came<'_>,
 ) {
     core.count(arrival.link, |counters| &counters.strays_in, 1);
-    let mut record = bare(core, arrival, frame, Finish::Stray);
+    let mut record = bare(core, arrival, came, Finish::Stray);
     (record.code, record.success) = stack.outcome(view);
     core.finish(&mut record);
 }
@@ -286,7 +301,7 @@ pub(crate) fn opened(
     core: &Core,
     procedure: &Procedure<'_>,
     decision: &Decision,
-    frame: &[u8],
+    came: Came<'_>,
 ) -> Record {
     Record {
         opened: procedure.arrived,
@@ -314,15 +329,15 @@ pub(crate) fn opened(
         attempt: decision.attempt,
         exit: decision.exit,
         because: decision.because,
-        frames: 1,
-        request_octets: octets_u32(frame.len()),
+        frames: came.frames,
+        request_octets: octets_u32(came.octets.len()),
         answer_octets: 0,
         exchange: procedure.exchange,
     }
 }
 
 /// The record of a frame that opens nothing.
-pub(crate) fn bare(core: &Core, arrival: &Arrival, frame: &[u8], finish: Finish) -> Record {
+pub(crate) fn bare(core: &Core, arrival: &Arrival, came: Came<'_>, finish: Finish) -> Record {
     Record {
         opened: arrival.time,
         closed: arrival.time,
@@ -349,8 +364,8 @@ pub(crate) fn bare(core: &Core, arrival: &Arrival, frame: &[u8], finish: Finish)
         attempt: 0,
         exit: None,
         because: procedure::Because::default(),
-        frames: 1,
-        request_octets: octets_u32(frame.len()),
+        frames: came.frames,
+        request_octets: octets_u32(came.octets.len()),
         answer_octets: 0,
         exchange: 0,
     }

@@ -39,6 +39,11 @@ pub(crate) struct Wheel<T> {
     running: usize,
 }
 
+impl TimerKey {
+    /// Names no timer.
+    pub(crate) const NONE: Self = Self { index: NONE, age: 0 };
+}
+
 impl<T: Copy> Wheel<T> {
     pub(crate) fn new() -> Self {
         let heads = vec![NONE; BUCKETS].into_boxed_slice();

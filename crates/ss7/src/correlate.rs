@@ -5,11 +5,11 @@
 //! make two dialogues meet.
 //= Q.774 §3.2.1
 
-use relay::{Exchange, Keys, Part};
+use relay::{Exchange, Keys, Part, Segment};
 
 use crate::view::View;
 use crate::view::m3ua::PointCode;
-use crate::view::sccp::Address;
+use crate::view::sccp::{Address, Segment as Sccp};
 use crate::view::tcap::Kind;
 
 /// What a message does to a dialogue.
@@ -36,6 +36,30 @@ pub(crate) fn correlate(secret: u64, view: &View<'_>) -> Exchange {
     let to = at(&unit.called, view.data.dpc, tcap.dtid);
     let from = at(&unit.calling, view.data.opc, tcap.otid);
     Exchange::Passes { part, keys: Keys { to, from } }
+}
+
+/// How long after its first segment a message has to be whole: T(reass).
+//= Q.714 §4.1.1.2
+const REASSEMBLY_MS: u64 = 15_000;
+
+/// Which segment of a longer message this is. All of a message have the same routing label and
+/// addresses, and so go the same way; what differs in any is another message.
+//= Q.713 §3.17
+pub(crate) fn segment(secret: u64, view: &View<'_>) -> Option<Segment> {
+    let unit = view.unit.as_ref()?;
+    let segment = unit.piece().filter(|_| !unit.is_service())?;
+    let data = &view.data;
+    let label = u64::from(data.opc.0) << 32 | u64::from(data.dpc.0);
+    let context = data.context.map_or(u64::MAX, |context| u64::from(context.1));
+    let names = u64::from(segment.reference) << 8 | u64::from(data.sls);
+    let ends = [unit.calling.octets, unit.called.octets];
+    let network = u64::from(data.appearance.unwrap_or(u32::MAX)) << 8 | u64::from(data.network);
+    let key = [label, context, network, names].into_iter().fold(secret, mix);
+    let key = ends.into_iter().fold(key, |key, octets| {
+        octets.iter().fold(mix(key, octets.len() as u64), |key, octet| mix(key, u64::from(*octet)))
+    });
+    let Sccp { first, remaining, .. } = segment;
+    Some(Segment { key, first, remaining, patience_ms: REASSEMBLY_MS })
 }
 
 /// An end's address and number, hashed. A title's digits are the address where there is a title:

@@ -39,7 +39,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use procedure::{Act, Code, Domain, Layer, LinkId, Malformed, Node, Procedure, Refusal, Symbol};
-use relay::{Admission, Arrival, Exchange, Link, Onward, Part, Stack};
+use relay::{Admission, Arrival, Broken, Exchange, Link, Onward, Part, Segment, Stack};
 
 use config::{Config, Server, TrafficMode};
 use correlate::mix;
@@ -148,6 +148,16 @@ impl Ss7 {
         Code::Returned(u32::from(UNQUALIFIED))
     }
 
+    /// Appends the message as it is given back to its sender, of one that came in segments the first,
+    /// where it asks for that.
+    fn give_back(&self, view: &View<'_>, cause: u8, out: &mut Vec<u8>) -> Code {
+        let Some(unit) = &view.unit else { return Code::None };
+        if self.reply(view, out, |out| write::give_back(unit, cause, HOPS, out)) {
+            return Code::Returned(u32::from(cause));
+        }
+        Code::None
+    }
+
     /// Appends a message of ours back to where one came from; nothing where that cannot be.
     fn reply(
         &self,
@@ -252,6 +262,24 @@ impl Stack for Ss7 {
         View::new(frame, self.shared.config.is_ansi())
     }
 
+    fn segment(&self, view: &View<'_>) -> Option<Segment> {
+        correlate::segment(self.shared.secret, view)
+    }
+
+    fn join<'a>(&self, frames: &'a [u8], room: &'a mut Vec<u8>) -> Result<View<'a>, Malformed> {
+        View::of_segments(frames, room, self.shared.config.is_ansi())
+    }
+
+    /// A segment that follows does not ask to be given back; the first one may.
+    //= Q.714 §4.1.1.2
+    fn break_off(&self, first: &View<'_>, why: Broken, out: &mut Vec<u8>) -> Code {
+        let cause = match why {
+            Broken::Disordered | Broken::Late => cause::ERROR_IN_TRANSPORT,
+            Broken::NoRoom => cause::ERROR_IN_PROCESSING,
+        };
+        self.give_back(first, cause, out)
+    }
+
     fn correlate(&self, view: &View<'_>) -> Exchange {
         correlate::correlate(self.shared.secret, view)
     }
@@ -286,7 +314,8 @@ impl Stack for Ss7 {
     fn rewrite(&self, view: &View<'_>, onward: &Onward, out: &mut Vec<u8>) {
         let Onward::Pass { group, .. } = onward else { return };
         let route = self.route(view, None);
-        rewrite::rewrite(view, &route, group.and_then(|group| self.server(group)), out);
+        let server = group.and_then(|group| self.server(group));
+        rewrite::rewrite(view, &route, server, self.shared.config.is_ansi(), out);
     }
 
     fn answer(&self, view: &View<'_>, refusal: Refusal, out: &mut Vec<u8>) -> Code {
@@ -310,10 +339,7 @@ impl Stack for Ss7 {
             Refusal::Unroutable | Refusal::Loop => route.cause,
             _ => cause::UNQUALIFIED,
         };
-        if self.reply(view, out, |out| write::give_back(unit, cause, HOPS, out)) {
-            return Code::Returned(u32::from(cause));
-        }
-        Code::None
+        self.give_back(view, cause, out)
     }
 
     fn complain(&self, frame: &[u8], malformed: &Malformed, out: &mut Vec<u8>) -> Code {

@@ -6,12 +6,38 @@
 use crate::config::Server;
 use crate::route::Route;
 use crate::view::View;
-use crate::view::m3ua::{Kind, Label, Writer, tag};
+use crate::view::m3ua::{self, Data, Kind, Label, Writer, tag};
+use crate::view::sccp::Unitdata;
 use crate::view::sccp::write::{AddressBuffer, Changes, change, rebuild};
 
-/// Appends the message.
-pub(crate) fn rewrite(view: &View<'_>, route: &Route, server: Option<&Server>, out: &mut Vec<u8>) {
-    let data = &view.data;
+/// Appends the message; of one that came in segments, each of them.
+pub(crate) fn rewrite(
+    view: &View<'_>,
+    route: &Route,
+    server: Option<&Server>,
+    ansi: bool,
+    out: &mut Vec<u8>,
+) {
+    let Some(segments) = view.segments else {
+        return one(&view.data, view.unit.as_ref(), route, server, out);
+    };
+    for frame in m3ua::frames(segments) {
+        let Ok(data) = Data::new(frame) else { continue };
+        let unit = Unitdata::new(data.user, ansi).ok();
+        //= Q.714 §2.5
+        let hops = unit.and_then(|unit| unit.hops).filter(|_| route.hops.is_some());
+        let route = Route { hops: hops.map(|hops| hops.saturating_sub(1)), ..*route };
+        one(&data, unit.as_ref(), &route, server, out);
+    }
+}
+
+fn one(
+    data: &Data<'_>,
+    unit: Option<&Unitdata<'_>>,
+    route: &Route,
+    server: Option<&Server>,
+    out: &mut Vec<u8>,
+) {
     let context = server.and_then(|server| server.routing_context);
     let appearance = server.and_then(|server| server.network_appearance);
     let same_link = data.context.map(|context| context.1) == context
@@ -25,7 +51,7 @@ pub(crate) fn rewrite(view: &View<'_>, route: &Route, server: Option<&Server>, o
     let _ = Writer::new(out, Kind::DATA)
         .maybe(tag::NETWORK_APPEARANCE, appearance)
         .maybe(tag::ROUTING_CONTEXT, context)
-        .data(&label, |out| match &view.unit {
+        .data(&label, |out| match unit {
             Some(unit) => {
                 let called = route.called.as_ref().map(AddressBuffer::octets);
                 let changes = Changes { called, hops: route.hops };

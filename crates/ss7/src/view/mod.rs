@@ -29,6 +29,9 @@ pub struct View<'a> {
     pub tcap: Option<Transaction<'a>>,
     /// It belongs to an SCCP connection.
     pub is_connection: bool,
+    /// The messages that it came in, one after the other, where these are several: `data` and `unit`
+    /// are those of the first one, `tcap` is that of all.
+    pub(crate) segments: Option<&'a [u8]>,
     /// The calling party's digits.
     pub(crate) calling: Ascii,
     /// The called party's.
@@ -65,6 +68,7 @@ impl<'a> View<'a> {
             unit: None,
             tcap: None,
             is_connection: false,
+            segments: None,
             calling: Ascii::default(),
             called: Ascii::default(),
             route: Cell::new(None),
@@ -97,14 +101,54 @@ impl<'a> View<'a> {
         let at = base + unit.data_offset();
         view.tcap = match unit.segment {
             Some(segment) if !segment.first => None,
-            Some(segment) if segment.remaining > 0 => Transaction::part(unit.data, at).ok(),
             // What is given back may have been cut.
             _ if unit.is_service() => Transaction::part(unit.data, at).ok(),
-            _ if is_map(&unit) => Some(Transaction::new(unit.data, at)?),
-            _ => Transaction::new(unit.data, at).ok(),
+            // It is read when all of it is there.
+            Some(segment) if segment.remaining > 0 => None,
+            _ => transaction(&unit, unit.data, at)?,
         };
         view.unit = Some(unit);
         Ok(view)
+    }
+
+    /// Reads the message whose segments are `frames`, each a whole DATA message. Its user's part is
+    /// put together in `room`.
+    ///
+    /// # Errors
+    /// As for one that is not segmented, in the places it would then have.
+    //= Q.714 §4.1.1.2
+    pub fn of_segments(
+        frames: &'a [u8],
+        room: &'a mut Vec<u8>,
+        ansi: bool,
+    ) -> Result<Self, Malformed> {
+        room.clear();
+        let mut first = None;
+        for frame in m3ua::frames(frames) {
+            let view = Self::new(frame, ansi)?;
+            room.extend_from_slice(view.unit.map_or(&[][..], |unit| unit.data));
+            first = first.or(Some(view));
+        }
+        let Some(mut whole) = first else { return Self::new(frames, ansi) };
+        if let Some(unit) = &whole.unit {
+            let at = whole.data.user_offset() + unit.data_offset();
+            whole.tcap = transaction(unit, room, at)?;
+        }
+        whole.segments = Some(frames);
+        Ok(whole)
+    }
+}
+
+/// The transaction in a user's part that is all there.
+fn transaction<'a>(
+    unit: &Unitdata<'_>,
+    data: &'a [u8],
+    at: usize,
+) -> Result<Option<Transaction<'a>>, Malformed> {
+    if is_map(unit) {
+        Transaction::new(data, at).map(Some)
+    } else {
+        Ok(Transaction::new(data, at).ok())
     }
 }
 

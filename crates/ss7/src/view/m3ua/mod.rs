@@ -18,6 +18,16 @@ pub const FRAME_OCTETS_MAX: usize = 8 << 10;
 /// Most parameters that are looked at in one message.
 pub const PARAMETERS_MAX: usize = 64;
 
+/// Messages that lie one after the other.
+pub fn frames(octets: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = octets;
+    std::iter::from_fn(move || {
+        let (frame, tail) = rest.split_at_checked(frame_octets(rest).ok()??)?;
+        rest = tail;
+        Some(frame)
+    })
+}
+
 /// Class and type of a message, as one number.
 //= RFC 4666 §3.1.4
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

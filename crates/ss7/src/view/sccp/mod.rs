@@ -42,6 +42,8 @@ pub mod cause {
     pub const NETWORK_FAILURE: u8 = 5;
     pub const NETWORK_CONGESTION: u8 = 6;
     pub const UNQUALIFIED: u8 = 7;
+    pub const ERROR_IN_TRANSPORT: u8 = 8;
+    pub const ERROR_IN_PROCESSING: u8 = 9;
     pub const HOP_COUNTER: u8 = 12;
 }
 
@@ -79,6 +81,8 @@ pub struct Unitdata<'a> {
     pub calling: Address<'a>,
     /// The user's part, or a segment of it.
     pub data: &'a [u8],
+    /// The optional parameters with their end, where there are any.
+    pub optional: &'a [u8],
     /// What segment this is, where it is one of several.
     pub segment: Option<Segment>,
 }
@@ -197,11 +201,12 @@ impl<'a> Unitdata<'a> {
         let called = part(octets, parts.called, false, "Called Party Address")?;
         let calling = part(octets, parts.calling, false, "Calling Party Address")?;
         let data = part(octets, parts.data, layout.is_long, "Data")?;
-        check_apart(&parts, layout, called.len(), calling.len(), data.len())?;
-        let segment = match parts.optional {
-            Some(at) => segment(octets, at)?,
-            None => None,
+        let (segment, optional) = match parts.optional {
+            Some(at) => optionals(octets, at)?,
+            None => (None, &[][..]),
         };
+        let lengths = [called.len(), calling.len(), data.len(), optional.len()];
+        check_apart(&parts, layout, lengths)?;
         let is_service = matches!(kind, kind::UDTS | kind::XUDTS | kind::LUDTS);
         Ok(Self {
             octets,
@@ -213,6 +218,7 @@ impl<'a> Unitdata<'a> {
             called: Address::new(called, parts.called + 1, ansi)?,
             calling: Address::new(calling, parts.calling + 1, ansi)?,
             data,
+            optional,
             segment,
         })
     }
@@ -221,6 +227,13 @@ impl<'a> Unitdata<'a> {
     #[must_use]
     pub const fn is_service(&self) -> bool {
         matches!(self.kind, kind::UDTS | kind::XUDTS | kind::LUDTS)
+    }
+
+    /// What segment of a longer message it is; `None` where it is a whole one, if only by its being
+    /// the first and the last.
+    #[must_use]
+    pub fn piece(&self) -> Option<Segment> {
+        self.segment.filter(|segment| !segment.first || segment.remaining > 0)
     }
 
     /// Where the user's part begins in the message.
@@ -251,16 +264,14 @@ fn part<'a>(
 fn check_apart(
     parts: &Parts,
     layout: Layout,
-    called: usize,
-    calling: usize,
-    data: usize,
+    [called, calling, data, optional]: [usize; 4],
 ) -> Result<(), Malformed> {
     let long = usize::from(layout.is_long);
     let mut spans = [
         (parts.called, parts.called + 1 + called),
         (parts.calling, parts.calling + 1 + calling),
         (parts.data, parts.data + 1 + long + data),
-        parts.optional.map_or((usize::MAX, usize::MAX), |at| (at, at + 1)),
+        parts.optional.map_or((usize::MAX, usize::MAX), |at| (at, at + optional)),
     ];
     spans.sort_unstable();
     let mut end = layout.end();
@@ -273,17 +284,21 @@ fn check_apart(
     Ok(())
 }
 
-/// The segmentation parameter among the optional ones.
-fn segment(octets: &[u8], mut at: usize) -> Result<Option<Segment>, Malformed> {
+/// The segmentation parameter among the optional ones, and the octets of all.
+fn optionals(octets: &[u8], start: usize) -> Result<(Option<Segment>, &[u8]), Malformed> {
     let past = |at| malformed("Optional Part", at, "past the end of the message");
-    let mut found = None;
+    let (mut found, mut at) = (None, start);
     for _ in 0..OPTIONALS_MAX {
         let tag = *octets.get(at).ok_or_else(|| past(at))?;
         if tag == optional::END {
-            return Ok(found);
+            return Ok((found, octets.get(start..=at).unwrap_or_default()));
         }
         let value = part(octets, at + 1, false, "Optional Part")?;
-        if let (optional::SEGMENTATION, [head, a, b, c]) = (tag, value) {
+        if tag == optional::SEGMENTATION {
+            // Whoever takes the message may read another one of two, or one of another length.
+            let ([head, a, b, c], None) = (value, found) else {
+                return Err(malformed("Segmentation", at, "not one of four octets"));
+            };
             found = Some(Segment {
                 first: head & 0x80 != 0,
                 remaining: head & 0x0f,

@@ -6,6 +6,9 @@ use super::address::ADDRESS_OCTETS_MAX;
 use super::{Layout, Unitdata, kind};
 use crate::view::m3ua::PointCode;
 
+/// The last pointer and three lengths of one octet, which a pointer to what is behind counts too.
+const ADDRESSES_AND_DATA_OVERHEAD: usize = 4;
+
 /// What changes in a message that goes on.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Changes<'b> {
@@ -89,14 +92,14 @@ fn put_pointer(layout: Layout, index: usize, value: usize, start: usize, out: &m
 
 /// Appends the message with these changes, its parts laid out in the usual order.
 pub fn rebuild(unit: &Unitdata<'_>, changes: &Changes<'_>, out: &mut Vec<u8>) {
-    let optional = unit.parts.optional.and_then(|at| unit.octets.get(at..)).unwrap_or_default();
     let parts = Built {
         kind: unit.kind,
         class: unit.octets.get(1).copied().unwrap_or_default(),
         hops: changes.hops.or(unit.hops).unwrap_or_default(),
         called: changes.called.unwrap_or(unit.called.octets),
         calling: unit.calling.octets,
-        optional,
+        optional: unit.optional,
+        data_octets: unit.data.len(),
     };
     // Two addresses always leave room for a pointer to what follows them.
     let _ = build(&parts, out, |out| out.extend_from_slice(unit.data));
@@ -116,14 +119,14 @@ pub fn give_back(unit: &Unitdata<'_>, cause: u8, hops: u8, out: &mut Vec<u8>) ->
     if !unit.returns || unit.calling.octets.is_empty() {
         return false;
     }
-    let optional = unit.parts.optional.and_then(|at| unit.octets.get(at..)).unwrap_or_default();
     let parts = Built {
         kind,
         class: cause,
         hops,
         called: unit.calling.octets,
         calling: unit.called.octets,
-        optional,
+        optional: unit.optional,
+        data_octets: unit.data.len(),
     };
     build(&parts, out, |out| out.extend_from_slice(unit.data))
 }
@@ -146,6 +149,7 @@ pub fn reply(
         called: unit.calling.octets,
         calling: unit.called.octets,
         optional: &[],
+        data_octets: 0,
     };
     let (start, mut is_said) = (out.len(), false);
     let is_built = build(&parts, out, |out| {
@@ -166,6 +170,17 @@ struct Built<'a> {
     called: &'a [u8],
     calling: &'a [u8],
     optional: &'a [u8],
+    /// Of the user's part, where there are optional parameters.
+    data_octets: usize,
+}
+
+impl Built<'_> {
+    /// Whether the optional part stands before the user's part: behind a full segment no pointer
+    /// of one octet would reach it.
+    fn is_optional_first(&self, layout: Layout) -> bool {
+        let before = self.called.len() + self.calling.len() + self.data_octets;
+        !layout.is_long && before + ADDRESSES_AND_DATA_OVERHEAD > usize::from(u8::MAX)
+    }
 }
 
 fn build(parts: &Built<'_>, out: &mut Vec<u8>, data: impl FnOnce(&mut Vec<u8>)) -> bool {
@@ -196,6 +211,16 @@ fn try_build(
         out.push(u8::try_from(address.len()).ok()?);
         out.extend_from_slice(address);
     }
+    let put_optional = |out: &mut Vec<u8>| {
+        let value = here(out, 3)?;
+        put_pointer(layout, 3, value, start, out).then_some(())?;
+        out.extend_from_slice(parts.optional);
+        Some(())
+    };
+    let (has_optional, is_first) = (!parts.optional.is_empty(), parts.is_optional_first(layout));
+    if has_optional && is_first {
+        put_optional(out)?;
+    }
     let value = here(out, 2)?;
     put_pointer(layout, 2, value, start, out).then_some(())?;
     let at = out.len();
@@ -208,10 +233,8 @@ fn try_build(
     } else {
         *out.get_mut(at)? = u8::try_from(length).ok()?;
     }
-    if !parts.optional.is_empty() {
-        let value = here(out, 3)?;
-        put_pointer(layout, 3, value, start, out).then_some(())?;
-        out.extend_from_slice(parts.optional);
+    if has_optional && !is_first {
+        put_optional(out)?;
     }
     Some(())
 }
