@@ -18,6 +18,8 @@
 //! | RFC 4666 §4 ASP, AS, SSNM, RKM | `link/`, `admission.rs` |
 //! | Q.713 messages, addresses | `view/sccp/` |
 //! | Q.714 §2 routing, translation | `route.rs`, `translate/` |
+//! | Q.714 §3 connections | `connections/` |
+//! | Q.714 §4 segments | `view/mod.rs`, `correlate.rs` |
 //! | Q.773 TCAP | `view/tcap.rs`, `view/ber.rs` |
 //! | Q.774 transactions | `correlate.rs` |
 //! | TS 29.002 MAP | `describe/map/`, `answer/`, `vocabulary.rs` |
@@ -25,6 +27,7 @@
 mod admission;
 pub mod answer;
 pub mod config;
+pub mod connections;
 mod correlate;
 pub mod describe;
 pub mod link;
@@ -42,6 +45,7 @@ use procedure::{Act, Code, Domain, Layer, LinkId, Malformed, Node, Procedure, Re
 use relay::{Admission, Arrival, Broken, Exchange, Link, Onward, Part, Segment, Stack};
 
 use config::{Config, Server, TrafficMode};
+use connections::{Couplings, Origin};
 use correlate::mix;
 use describe::map::Map;
 use link::State;
@@ -50,6 +54,7 @@ use translate::Table;
 use view::View;
 use view::m3ua::{self, Data, Kind, Label, Writer, tag};
 use view::sccp::address::ssn;
+use view::sccp::connection::Connection;
 use view::sccp::{Unitdata, cause, kind, write};
 use view::tcap::{Dialogue, Transaction};
 use vocabulary::MAP;
@@ -72,6 +77,7 @@ struct Shared {
     secret: u64,
     table: ArcSwap<Table>,
     state: Arc<State>,
+    connections: Couplings,
 }
 
 impl fmt::Debug for Ss7 {
@@ -85,7 +91,8 @@ impl Ss7 {
     #[must_use]
     pub fn new(config: Config, secret: u64) -> Self {
         let (state, table) = (State::new(&config), ArcSwap::from_pointee(config.table.clone()));
-        Self { shared: Arc::new(Shared { config, secret, table, state }) }
+        let connections = Couplings::new(secret);
+        Self { shared: Arc::new(Shared { config, secret, table, state, connections }) }
     }
 
     /// Puts other translations in force; dialogues and links stay as they are.
@@ -114,13 +121,44 @@ impl Ss7 {
     }
 
     /// Where a message goes; looked up once.
-    fn route(&self, view: &View<'_>, link: Option<LinkId>) -> Route {
+    fn route(&self, view: &View<'_>, arrival: Option<&Arrival>) -> Route {
         if let Some(route) = view.route.get() {
             return route;
         }
-        let from = link.and_then(|link| self.origin(&view.data, link));
-        let route = route::find(&self.shared.config, &self.shared.table.load(), view, from);
+        let from = arrival.and_then(|arrival| self.origin(&view.data, arrival.link));
+        let find = || route::find(&self.shared.config, &self.shared.table.load(), view, from);
+        let route = match &view.connection {
+            Some(message) if self.couples(view) => self.couple(view, message, arrival, from, find),
+            _ => find(),
+        };
         view.route.set(Some(route));
+        route
+    }
+
+    /// Whether a message belongs to a connection through us.
+    fn couples(&self, view: &View<'_>) -> bool {
+        let config = &self.shared.config;
+        !config.refuse_connections && config.point_codes.contains(&view.data.dpc)
+    }
+
+    /// Where a message of a connection through us goes; it opens, changes or ends it.
+    fn couple(
+        &self,
+        view: &View<'_>,
+        message: &Connection<'_>,
+        arrival: Option<&Arrival>,
+        server: Option<Symbol>,
+        find: impl FnOnce() -> Route,
+    ) -> Route {
+        let Some(arrival) = arrival else { return Route::nowhere(cause::UNQUALIFIED) };
+        let origin = Origin { server, code: view.data.opc, own: view.data.dpc };
+        let connections = &self.shared.connections;
+        let (route, coupled) = if message.kind == kind::CR {
+            connections.open(arrival.time, message, origin, find())
+        } else {
+            connections.pass(arrival.time, message, origin)
+        };
+        view.coupled.set(coupled);
         route
     }
 
@@ -128,24 +166,23 @@ impl Ss7 {
     fn may_speak(&self, view: &View<'_>, link: LinkId) -> bool {
         let links = &self.shared.config.links;
         let Some(own) = links.get(link.0 as usize).and_then(Option::as_ref) else { return false };
-        let title = view.unit.as_ref().and_then(|unit| unit.calling.title);
+        let calling = (view.unit.as_ref().map(|unit| unit.calling))
+            .or(view.connection.as_ref().map(|request| request.calling));
+        let title = calling.and_then(|calling| calling.title);
         let Some(digits) = title.map(|title| title.digits()) else { return true };
         own.titles.is_empty() || own.titles.iter().any(|prefix| digits.starts_with(*prefix))
     }
 
-    /// Refuses a connection that somebody wants to make through us; nothing else belongs to one that
-    /// we could know of.
-    //= Q.713 §4.4
-    fn refuse_connection(&self, view: &View<'_>, out: &mut Vec<u8>) -> Code {
-        const UNQUALIFIED: u8 = 15;
-        let (&[kind::CR, a, b, c, ..], true) = (view.data.user, view.is_connection) else {
-            return Code::None;
-        };
+    /// What the sender of a message of a connection is told; nothing where it is of none.
+    fn answer_connection(&self, view: &View<'_>, refusal: Refusal, out: &mut Vec<u8>) -> Code {
+        let cause = self.route(view, None).cause;
+        let mut code = Code::None;
         self.reply(view, out, |out| {
-            out.extend_from_slice(&[kind::CREF, a, b, c, UNQUALIFIED, 0]);
-            true
+            let start = out.len();
+            code = self.shared.connections.answer(view, cause, refusal, out);
+            out.len() > start
         });
-        Code::Returned(u32::from(UNQUALIFIED))
+        code
     }
 
     /// Appends the message as it is given back to its sender, of one that came in segments the first,
@@ -259,7 +296,12 @@ impl Stack for Ss7 {
     }
 
     fn view<'a>(&self, frame: &'a [u8]) -> Result<View<'a>, Malformed> {
-        View::new(frame, self.shared.config.is_ansi())
+        let ansi = self.shared.config.is_ansi();
+        let view = View::new(frame, ansi)?;
+        if view.is_connection && view.connection.is_none() && self.couples(&view) {
+            Connection::new(view.data.user, ansi).map_err(|malformed| view.inside(malformed))?;
+        }
+        Ok(view)
     }
 
     fn segment(&self, view: &View<'_>) -> Option<Segment> {
@@ -285,7 +327,7 @@ impl Stack for Ss7 {
     }
 
     fn describe<'v>(&self, view: &'v View<'_>, arrival: &Arrival) -> Procedure<'v> {
-        let route = self.route(view, Some(arrival.link));
+        let route = self.route(view, Some(arrival));
         let asks = view.unit.as_ref().is_some_and(|unit| !unit.is_service());
         let map = view.tcap.as_ref().filter(|_| asks).and_then(describe::attempt);
         let exchange = match self.correlate(view) {
@@ -320,7 +362,7 @@ impl Stack for Ss7 {
 
     fn answer(&self, view: &View<'_>, refusal: Refusal, out: &mut Vec<u8>) -> Code {
         let Some(unit) = view.unit.as_ref().filter(|unit| !unit.is_service()) else {
-            return self.refuse_connection(view, out);
+            return self.answer_connection(view, refusal, out);
         };
         let mut code = Code::None;
         let route = self.route(view, None);

@@ -4,10 +4,12 @@
 //! came, with another routing label and called party where the route says so, octet for octet.
 
 use crate::config::Server;
+use crate::connections::Coupled;
 use crate::route::Route;
 use crate::view::View;
 use crate::view::m3ua::{self, Data, Kind, Label, Writer, tag};
 use crate::view::sccp::Unitdata;
+use crate::view::sccp::connection::{Connection, Reference, Renumbered};
 use crate::view::sccp::write::{AddressBuffer, Changes, change, rebuild};
 
 /// Appends the message; of one that came in segments, each of them.
@@ -19,7 +21,7 @@ pub(crate) fn rewrite(
     out: &mut Vec<u8>,
 ) {
     let Some(segments) = view.segments else {
-        return one(&view.data, view.unit.as_ref(), route, server, out);
+        return one(&view.data, view.unit.as_ref(), connection(view).as_ref(), route, server, out);
     };
     for frame in m3ua::frames(segments) {
         let Ok(data) = Data::new(frame) else { continue };
@@ -27,13 +29,22 @@ pub(crate) fn rewrite(
         //= Q.714 §2.5
         let hops = unit.and_then(|unit| unit.hops).filter(|_| route.hops.is_some());
         let route = Route { hops: hops.map(|hops| hops.saturating_sub(1)), ..*route };
-        one(&data, unit.as_ref(), &route, server, out);
+        one(&data, unit.as_ref(), None, &route, server, out);
     }
+}
+
+/// A message of a connection through us, and the references on its way out.
+type Section<'a> = (Connection<'a>, Reference, Option<Reference>);
+
+fn connection<'a>(view: &View<'a>) -> Option<Section<'a>> {
+    let Coupled::Onward { from, to, .. } = view.coupled.get() else { return None };
+    Some((view.connection?, from, to))
 }
 
 fn one(
     data: &Data<'_>,
     unit: Option<&Unitdata<'_>>,
+    section: Option<&Section<'_>>,
     route: &Route,
     server: Option<&Server>,
     out: &mut Vec<u8>,
@@ -51,8 +62,8 @@ fn one(
     let _ = Writer::new(out, Kind::DATA)
         .maybe(tag::NETWORK_APPEARANCE, appearance)
         .maybe(tag::ROUTING_CONTEXT, context)
-        .data(&label, |out| match unit {
-            Some(unit) => {
+        .data(&label, |out| match (unit, section) {
+            (Some(unit), _) => {
                 let called = route.called.as_ref().map(AddressBuffer::octets);
                 let changes = Changes { called, hops: route.hops };
                 // A layout so odd that a pointer would not reach is laid out as usual instead.
@@ -60,6 +71,11 @@ fn one(
                     rebuild(unit, &changes, out);
                 }
             }
-            None => out.extend_from_slice(data.user),
+            (None, Some((message, from, to))) => {
+                let called = route.called.as_ref().map(AddressBuffer::octets);
+                let changes = Renumbered { to: *to, from: Some(*from), called, hops: route.hops };
+                message.renumber(&changes, out);
+            }
+            (None, None) => out.extend_from_slice(data.user),
         });
 }

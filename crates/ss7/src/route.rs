@@ -35,7 +35,7 @@ pub struct Route {
 }
 
 impl Route {
-    const fn nowhere(cause: u8) -> Self {
+    pub(crate) const fn nowhere(cause: u8) -> Self {
         Self { server: None, cause, rule: None, label: None, called: None, hops: None }
     }
 }
@@ -50,16 +50,20 @@ pub(crate) fn find(config: &Config, table: &Table, view: &View<'_>, from: Option
         let server = table.destination(data.dpc);
         return Route { server, ..Route::nowhere(cause::NETWORK_FAILURE) };
     }
-    let Some(unit) = &view.unit else { return Route::nowhere(cause::UNEQUIPPED) };
-    if unit.called.routes_on_ssn || unit.called.title.is_none() {
+    let (called, hops) = match (&view.unit, &view.connection) {
+        (Some(unit), _) => (&unit.called, unit.hops),
+        (None, Some(request)) => (&request.called, request.hops),
+        (None, None) => return Route::nowhere(cause::UNEQUIPPED),
+    };
+    if called.routes_on_ssn || called.title.is_none() {
         return Route::nowhere(cause::UNEQUIPPED);
     }
-    let Some(asked) = Asked::of(&unit.called, from) else {
+    let Some(asked) = Asked::of(called, from) else {
         return Route::nowhere(cause::UNEQUIPPED);
     };
     let Some(rule) = table.translate(&asked) else { return Route::nowhere(cause::NO_TRANSLATION) };
     //= Q.714 §2.5
-    let hops = unit.hops.map(|hops| hops.saturating_sub(1));
+    let hops = hops.map(|hops| hops.saturating_sub(1));
     if hops == Some(0) {
         return Route::nowhere(cause::HOP_COUNTER);
     }
@@ -69,7 +73,7 @@ pub(crate) fn find(config: &Config, table: &Table, view: &View<'_>, from: Option
         return Route::nowhere(cause::NO_TRANSLATION);
     };
     let ansi = config.is_ansi();
-    let Ok(called) = rule.readdress(&unit.called, ansi) else {
+    let Ok(called) = rule.readdress(called, ansi) else {
         return Route::nowhere(cause::UNQUALIFIED);
     };
     // The originator is now the gateway: that is where an answer by point code has to come.

@@ -262,6 +262,23 @@ fn what_a_link_had_in_assembly_goes_with_it() {
 }
 
 #[test]
+fn what_is_smoothed_leaves_whole_after_its_wait_and_its_silence_is_told() {
+    let (ul, plan) = (hex(UL), Plan::to(OWN));
+    let mut world = World::up();
+    *world.desk.wait_ms.lock().unwrap() = Some(500);
+    say(&mut world, &plan.segmented().frames(&[&ul[..20], &ul[20..]]));
+    assert!(world.sent(1).is_empty());
+    world.pass_ms(600);
+    let onward = world.sent(1);
+    assert_eq!((onward.len(), whole(&onward)), (2, ul));
+    world.pass_ms(6_000);
+    let back = world.sent(0);
+    assert_eq!(Transaction::new(&whole(&back), 0).unwrap().p_abort, Some(1));
+    let [record] = world.records[..] else { panic!("{:?}", world.records) };
+    assert_eq!((record.finish, record.frames), (Finish::Expired, 2));
+}
+
+#[test]
 fn at_the_end_nothing_is_held() {
     let (ul, plan) = (hex(UL), Plan::to(OWN));
     let mut world = World::up();

@@ -6,7 +6,7 @@ mod world;
 use procedure::{Act, Code, Domain, Finish, LinkId, Provenance, Refusal};
 use ss7::Ss7;
 use ss7::view::View;
-use ss7::view::m3ua::{Data, Kind, Label, Writer, tag};
+use ss7::view::m3ua::Data;
 use ss7::view::sccp::{Unitdata, cause};
 use ss7::view::tcap::Transaction;
 use world::*;
@@ -132,25 +132,6 @@ fn what_cannot_be_read_is_aborted_and_harms_nobody() {
     assert_eq!(Transaction::new(unit.data, 0).unwrap().p_abort, Some(2));
     assert!(matches!(world.records[0].finish, Finish::Malformed(_)));
     world.receive(0, &from_visited(&hex(UL)));
-    assert_eq!(world.sent(1).len(), 1);
-}
-
-#[test]
-fn a_connection_through_us_is_refused_and_one_beside_us_passes() {
-    let mut world = World::up();
-    let connect = |dpc| {
-        let label = Label { opc: VISITED, dpc, service: 3, network: 0, priority: 0, sls: 9 };
-        let mut out = Vec::new();
-        let request = [1, 7, 8, 9, 2, 2, 0, 2, 0x42, 8];
-        let _ = Writer::new(&mut out, Kind::DATA)
-            .number(tag::ROUTING_CONTEXT, 101)
-            .data(&label, |out| out.extend_from_slice(&request));
-        out
-    };
-    world.receive(0, &connect(OWN));
-    let refused = world.sent(0);
-    assert_eq!(Data::new(&refused[0]).unwrap().user, [3, 7, 8, 9, 15, 0]);
-    world.receive(0, &connect(HOME));
     assert_eq!(world.sent(1).len(), 1);
 }
 

@@ -12,9 +12,11 @@ use std::cell::Cell;
 
 use procedure::{Digits, Malformed};
 
+use crate::connections::Coupled;
 use crate::route::Route;
 use m3ua::Data;
 use sccp::address::ssn;
+use sccp::connection::Connection;
 use sccp::{Unitdata, is_connection};
 use tcap::Transaction;
 
@@ -29,6 +31,8 @@ pub struct View<'a> {
     pub tcap: Option<Transaction<'a>>,
     /// It belongs to an SCCP connection.
     pub is_connection: bool,
+    /// It does, and can be read.
+    pub connection: Option<Connection<'a>>,
     /// The messages that it came in, one after the other, where these are several: `data` and `unit`
     /// are those of the first one, `tcap` is that of all.
     pub(crate) segments: Option<&'a [u8]>,
@@ -38,6 +42,8 @@ pub struct View<'a> {
     pub(crate) called: Ascii,
     /// Where it goes, once that was looked up.
     pub(crate) route: Cell<Option<Route>>,
+    /// What it is to the connections through us, once that was looked up.
+    pub(crate) coupled: Cell<Coupled>,
 }
 
 /// Digits as text, where they can be borrowed from.
@@ -68,11 +74,19 @@ impl<'a> View<'a> {
             unit: None,
             tcap: None,
             is_connection: false,
+            connection: None,
+            coupled: Cell::default(),
             segments: None,
             calling: Ascii::default(),
             called: Ascii::default(),
             route: Cell::new(None),
         }
+    }
+
+    /// A complaint about the user's part as one about the message.
+    pub(crate) fn inside(&self, malformed: Malformed) -> Malformed {
+        let base = u32::try_from(self.data.user_offset()).unwrap_or(u32::MAX);
+        Malformed { offset: malformed.offset.saturating_add(base), ..malformed }
     }
 
     /// Reads a whole DATA message.
@@ -84,19 +98,17 @@ impl<'a> View<'a> {
     pub fn new(frame: &'a [u8], ansi: bool) -> Result<Self, Malformed> {
         let data = Data::new(frame)?;
         let base = data.user_offset();
-        let inside = |malformed: Malformed| Malformed {
-            offset: malformed.offset.saturating_add(u32::try_from(base).unwrap_or(u32::MAX)),
-            ..malformed
-        };
         let mut view = Self::unread(data);
         if data.service != m3ua::SERVICE_SCCP {
             return Ok(view);
         }
         view.is_connection = data.user.first().is_some_and(|kind| is_connection(*kind));
         if view.is_connection {
+            // What only passes by its point code need not be read.
+            view.connection = Connection::new(data.user, ansi).ok();
             return Ok(view);
         }
-        let unit = Unitdata::new(data.user, ansi).map_err(inside)?;
+        let unit = Unitdata::new(data.user, ansi).map_err(|wrong| view.inside(wrong))?;
         (view.calling, view.called) = (Ascii::of(&unit.calling), Ascii::of(&unit.called));
         let at = base + unit.data_offset();
         view.tcap = match unit.segment {

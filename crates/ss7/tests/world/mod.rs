@@ -113,6 +113,7 @@ pub(crate) fn config() -> Config {
 #[derive(Default)]
 pub(crate) struct Desk {
     pub(crate) refuse: Mutex<Option<Refusal>>,
+    pub(crate) wait_ms: Mutex<Option<u32>>,
     pub(crate) asked: Mutex<Vec<Asked>>,
 }
 
@@ -142,6 +143,9 @@ impl Rules for Shared {
         if let (Some(refusal), Act::Register) = (*self.0.refuse.lock().unwrap(), procedure.act) {
             decision.verdict = Verdict::Refuse(refusal);
             decision.refused_by = Some(procedure::Stage::Steer);
+        }
+        if let Some(wait_ms) = *self.0.wait_ms.lock().unwrap() {
+            decision.verdict = Verdict::Delay { wait_ms, group: None };
         }
         decision
     }

@@ -1,10 +1,12 @@
-//! SCCP: connectionless messages by the places of their fields.
+//! SCCP: messages by the places of their fields.
 //!
 //! - [`address`] called and calling parties, and the global titles in them.
+//! - [`connection`] messages of connections.
 //! - [`write`](mod@write) the same message with other addresses; messages given back; our own.
 //! - [`scmg`] the messages by which subsystems are managed.
 
 pub mod address;
+pub mod connection;
 pub mod scmg;
 pub mod write;
 
@@ -21,6 +23,15 @@ pub mod kind {
     pub const CC: u8 = 2;
     pub const CREF: u8 = 3;
     pub const RLSD: u8 = 4;
+    pub const RLC: u8 = 5;
+    pub const DT1: u8 = 6;
+    pub const DT2: u8 = 7;
+    pub const AK: u8 = 8;
+    pub const ED: u8 = 11;
+    pub const EA: u8 = 12;
+    pub const RSR: u8 = 13;
+    pub const RSC: u8 = 14;
+    pub const ERR: u8 = 15;
     pub const IT: u8 = 16;
     pub const UDT: u8 = 9;
     pub const UDTS: u8 = 10;
@@ -51,7 +62,9 @@ pub mod cause {
 //= Q.713 §3.1
 mod optional {
     pub(super) const END: u8 = 0;
+    pub(super) const CALLING: u8 = 0x04;
     pub(super) const SEGMENTATION: u8 = 0x10;
+    pub(super) const HOP_COUNTER: u8 = 0x11;
 }
 
 /// Most optional parameters that are looked at.
