@@ -11,6 +11,7 @@
 mod mutate;
 mod seeds;
 mod signalling;
+mod stretches;
 mod verbs;
 mod walk;
 
@@ -47,6 +48,12 @@ fn walk_on_damaged_frames() {
     });
 }
 
+/// Segments and connections in any order, some damaged.
+#[test]
+fn stretches() {
+    bolero::check!().with_iterations(INPUTS / 8).for_each(stretches::hold);
+}
+
 /// Any bytes as one M3UA message.
 #[test]
 fn signalling() {
@@ -56,7 +63,8 @@ fn signalling() {
 /// A message with a few octets changed, its length put right.
 #[test]
 fn signalling_on_damaged_messages() {
-    let seeds = signalling::seeds();
+    let mut seeds = signalling::seeds();
+    seeds.extend(stretches::messages());
     seeds.iter().for_each(|seed| signalling::hold(seed));
     bolero::check!().with_iterations(4 * INPUTS).for_each(|input| {
         let mut message = mutate::damaged(&seeds, input);

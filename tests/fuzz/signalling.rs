@@ -2,7 +2,7 @@
 //! read again and complains of nothing, and what cannot be read is told from what can.
 
 use procedure::{Digits, LinkId, Refusal, StackId, Symbol, Time};
-use relay::{Arrival, Exchange, Onward, Part, Stack};
+use relay::{Arrival, Broken, Exchange, Onward, Part, Stack};
 use ss7::Ss7;
 use ss7::config::{Config, LinkConfig, Role, Server, Timers, TrafficMode};
 use ss7::translate::{Rule, Table};
@@ -10,7 +10,8 @@ use ss7::view::View;
 use ss7::view::m3ua::{Kind, Message, PointCode, Variant};
 
 const ARRIVAL: Arrival = Arrival { link: LinkId(0), time: Time(0), stack: StackId(1) };
-const HOME: Symbol = Symbol(1);
+pub(crate) const HOME: Symbol = Symbol(1);
+const VISITED: Symbol = Symbol(3);
 
 /// Messages that other codecs agree on: an Update Location, its refusal, a request for vectors.
 pub(crate) const SEEDS: [&str; 3] = [
@@ -34,6 +35,12 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
 }
 
 fn stack(variant: Variant) -> Ss7 {
+    // With this some titles have too many digits.
+    Ss7::new(config(variant, "0123456789"), 1)
+}
+
+/// Titles that begin with 34 go to the home, and begin with `prepend` there.
+pub(crate) fn config(variant: Variant, prepend: &str) -> Config {
     let link = |titles: &[&str]| {
         Some(LinkConfig {
             role: Role::Sgp,
@@ -54,7 +61,7 @@ fn stack(variant: Variant) -> Ss7 {
         to: HOME,
         point_code: None,
         strip: 2,
-        prepend: "0123456789".parse::<Digits>().unwrap(),
+        prepend: prepend.parse::<Digits>().unwrap(),
         set_plan: Some(1),
         set_nature: Some(4),
         set_translation_type: Some(9),
@@ -71,19 +78,26 @@ fn stack(variant: Variant) -> Ss7 {
         links_min: 1,
         registers: false,
     };
-    let config = Config {
+    let visited = Server {
+        name: VISITED,
+        routing_context: Some(1),
+        network_appearance: None,
+        point_codes: vec![PointCode(1)],
+        links: vec![LinkId(0)],
+        ..server.clone()
+    };
+    Config {
         variant,
         point_codes: vec![PointCode(2)],
         network_indicator: 0,
         links: vec![link(&["4477"]), link(&[])],
-        servers: vec![server],
+        servers: vec![server, visited],
         table: Table::new(vec![rule], &[(PointCode(1), HOME)]),
         timers: Timers::default(),
         dialogue_timeout_ms: 1_000,
         abort_expired: true,
         refuse_connections: false,
-    };
-    Ss7::new(config, 1)
+    }
 }
 
 pub(crate) fn hold(frame: &[u8]) {
@@ -96,6 +110,9 @@ fn held(stack: &Ss7, frame: &[u8]) {
         Ok(view) => {
             assert_eq!(stack.frame_octets(frame), Ok(Some(frame.len())));
             readable(stack, &view);
+            if stack.segment(&view).is_some() {
+                joined(stack, frame);
+            }
         }
         Err(malformed) => {
             let mut out = vec![0xee; 7];
@@ -126,6 +143,28 @@ fn readable(stack: &Ss7, view: &View<'_>) {
     let mut out = Vec::new();
     stack.abandon(view, &mut out);
     sound(stack, &out);
+    for why in [Broken::Disordered, Broken::Late, Broken::NoRoom] {
+        let mut out = Vec::new();
+        stack.break_off(view, why, &mut out);
+        sound(stack, &out);
+    }
+}
+
+/// A segment among others is put together with them, or it is said why not.
+fn joined(stack: &Ss7, frame: &[u8]) {
+    let (frames, mut room) = (frame.repeat(2), Vec::new());
+    let Ok(whole) = stack.join(&frames, &mut room) else { return };
+    let procedure = stack.describe(&whole, &ARRIVAL);
+    let mut out = Vec::new();
+    stack.rewrite(&whole, &Onward::Pass { to: LinkId(1), group: procedure.led }, &mut out);
+    let first = stack.frame_octets(&out).unwrap().unwrap();
+    assert_eq!(out[..first], out[first..], "two frames");
+    sound(stack, &out[..first]);
+    for refusal in Refusal::ALL {
+        let mut out = Vec::new();
+        stack.answer(&whole, refusal, &mut out);
+        sound(stack, &out);
+    }
 }
 
 /// What leaves can be read again.

@@ -11,16 +11,17 @@
 use std::fmt::Write as _;
 use std::process::Command;
 
-use procedure::{LinkId, Refusal, Symbol};
-use relay::Stack;
+use procedure::{LinkId, Refusal, StackId, Symbol, Time};
+use relay::{Arrival, Broken, Onward, Stack};
 use ss7::Ss7;
 use ss7::config::{Config, LinkConfig, Role, Server, Timers, TrafficMode};
-use ss7::translate::Table;
-use ss7::view::m3ua::{Kind, Label, PointCode, Variant, Writer, tag};
+use ss7::translate::{Rule, Table};
+use ss7::view::m3ua::{Data, Kind, Label, PointCode, Variant, Writer, tag};
 use ss7::view::sccp::write::{AddressBuffer, Fields, TitleFields};
 
 const OWN: PointCode = PointCode(0x0801);
 const VISITED: PointCode = PointCode(0x1809);
+const HOME: PointCode = PointCode(0x1009);
 
 fn part(tag: u8, value: &[u8]) -> Vec<u8> {
     [&[tag, u8::try_from(value.len()).unwrap()], value].concat()
@@ -54,6 +55,15 @@ fn title(ssn: u8, plan: u8, digits: &str) -> AddressBuffer {
     AddressBuffer::new(&Fields { ssn: Some(ssn), title: Some(title), ..Fields::default() })
 }
 
+fn sccp(context: u32, opc: PointCode, user: &[u8]) -> Vec<u8> {
+    let label = Label { opc, dpc: OWN, service: 3, network: 0, priority: 0, sls: 1 };
+    let mut out = Vec::new();
+    let _ = Writer::new(&mut out, Kind::DATA)
+        .number(tag::ROUTING_CONTEXT, context)
+        .data(&label, |out| out.extend_from_slice(user));
+    out
+}
+
 fn data(ssn: u8, tcap: &[u8]) -> Vec<u8> {
     let (called, calling) = (title(6, 7, "346090000000001"), title(ssn, 1, "44770090"));
     let (called, calling) = (called.octets(), calling.octets());
@@ -64,12 +74,7 @@ fn data(ssn: u8, tcap: &[u8]) -> Vec<u8> {
         udt.push(u8::try_from(one.len()).unwrap());
         udt.extend_from_slice(one);
     }
-    let label = Label { opc: VISITED, dpc: OWN, service: 3, network: 0, priority: 0, sls: 1 };
-    let mut out = Vec::new();
-    let _ = Writer::new(&mut out, Kind::DATA)
-        .number(tag::ROUTING_CONTEXT, 101)
-        .data(&label, |out| out.extend_from_slice(&udt));
-    out
+    sccp(101, VISITED, &udt)
 }
 
 fn stack() -> Ss7 {
@@ -80,7 +85,7 @@ fn stack() -> Ss7 {
         addresses: Vec::new(),
         titles: Vec::new(),
     };
-    let server = Server {
+    let visited = Server {
         name: Symbol(1),
         routing_context: Some(101),
         network_appearance: None,
@@ -90,13 +95,38 @@ fn stack() -> Ss7 {
         links_min: 1,
         registers: false,
     };
+    let home = Server {
+        name: Symbol(2),
+        routing_context: Some(102),
+        point_codes: vec![HOME],
+        links: vec![LinkId(1)],
+        ..visited.clone()
+    };
+    let rule = Rule {
+        name: Symbol(3),
+        translation_type: None,
+        plan: None,
+        nature: None,
+        ssn: None,
+        from: None,
+        prefix: "999".parse().unwrap(),
+        to: Symbol(2),
+        point_code: None,
+        strip: 0,
+        prepend: "49".parse().unwrap(),
+        set_plan: None,
+        set_nature: None,
+        set_translation_type: None,
+        set_ssn: None,
+        route_on_ssn: false,
+    };
     let config = Config {
         variant: Variant::Itu,
         point_codes: vec![OWN],
         network_indicator: 0,
-        links: vec![Some(link)],
-        servers: vec![server],
-        table: Table::default(),
+        links: vec![Some(link.clone()), Some(link)],
+        servers: vec![visited, home],
+        table: Table::new(vec![rule], &[]),
         timers: Timers::default(),
         dialogue_timeout_ms: 1_000,
         abort_expired: true,
@@ -231,4 +261,92 @@ fn what_is_given_back_and_what_is_aborted_is_read_without_complaint() {
     assert_eq!(said[0][..4], ["", "", "0x0a", "0x01"].map(String::from), "{said:?}");
     assert_eq!(said[1][..3], ["", "", "0x09"].map(String::from), "{said:?}");
     assert_eq!(said[1][4], "1", "unrecognised transaction: {said:?}");
+}
+
+/// Called and calling party of a request to connect, with a hop counter behind.
+fn connect(called: &AddressBuffer) -> Vec<u8> {
+    let calling = part(4, title(142, 1, "44770090").octets());
+    let called = part(0, called.octets());
+    let behind = u8::try_from(called.len()).unwrap();
+    [&[1, 1, 2, 3, 2, 2, behind][..], &called[1..], &calling, &[0x11, 1, 9, 0]].concat()
+}
+
+/// A message as it goes on from a link, or what its sender is told where it cannot.
+fn heard(stack: &Ss7, link: u32, message: &[u8], goes_on: bool) -> Vec<u8> {
+    let arrival = Arrival { link: LinkId(link), time: Time::default(), stack: StackId(0) };
+    let view = stack.view(message).unwrap();
+    let group = stack.describe(&view, &arrival).led;
+    let mut out = Vec::new();
+    if goes_on {
+        stack.rewrite(&view, &Onward::Pass { to: LinkId(1 - link), group }, &mut out);
+    } else {
+        stack.answer(&view, Refusal::Unroutable, &mut out);
+    }
+    out
+}
+
+#[test]
+fn what_we_say_of_connections_and_segments_is_read_without_complaint() {
+    if !tests::has_program("tshark") || !tests::has_program("text2pcap") {
+        return tests::skip("no tshark with text2pcap");
+    }
+    let stack = stack();
+    let request = sccp(101, VISITED, &connect(&title(6, 1, "99912345")));
+    let onward = heard(&stack, 0, &request, true);
+    let ours = Data::new(&onward).unwrap().user[1..4].to_vec();
+    let confirm = |to: &[u8]| sccp(102, HOME, &[&[2][..], to, &[7, 8, 9, 2, 0]].concat());
+    let confirmed = heard(&stack, 1, &confirm(&ours), true);
+    let release = heard(&stack, 1, &confirm(&ours), false);
+    let refused = heard(&stack, 0, &sccp(101, VISITED, &connect(&title(6, 1, "123"))), false);
+    let told = |user: &[u8]| heard(&stack, 0, &sccp(101, VISITED, user), false);
+    let released = told(&[4, 9, 9, 9, 1, 2, 3, 0, 0]);
+    let error = told(&[2, 9, 9, 9, 1, 2, 3, 2, 0]);
+    let called = title(6, 1, "99912345");
+    let called = part(0, called.octets());
+    let length = u8::try_from(called.len() - 1).unwrap();
+    let ends = [&called[1..], &called[1..]].concat();
+    let pointers = [4, 3 + length, 2 + 2 * length, 6 + 2 * length];
+    let segment = [0x10, 4, 0x83, 1, 2, 3, 0];
+    let xudt = [&[17, 0x81, 15][..], &pointers, &ends, &[4, 1, 2, 3, 4], &segment].concat();
+    let xudt = sccp(101, VISITED, &xudt);
+    let mut broken = Vec::new();
+    stack.break_off(&stack.view(&xudt).unwrap(), Broken::Late, &mut broken);
+    let messages = [onward, confirmed, release, refused, released, error, broken];
+    let fields = [
+        "_ws.malformed",
+        "_ws.expert.message",
+        "sccp.message_type",
+        "sccp.dlr",
+        "sccp.slr",
+        "sccp.refusal_cause",
+        "sccp.release_cause",
+        "sccp.error_cause",
+        "sccp.return_cause",
+        "sccp.called.digits",
+        "sccp.hops",
+        "sccp.segmentation.remaining",
+    ];
+    let said = tshark("sccp-connections", &messages, &fields);
+    let number = |octets: &[u8]| {
+        format!("0x{}", octets.iter().rev().map(|it| format!("{it:02x}")).collect::<String>())
+    };
+    let (to_home, to_visited) = (number(&ours), said[1][4].clone());
+    assert_ne!(to_home, to_visited);
+    let (opener, other) = ("0x030201", "0x090807");
+    // From the type on: references, causes of refusal, release, error and return; digits, hops, and
+    // how many segments follow.
+    let expected = [
+        ["0x01", "", &to_home, "", "", "", "", "4999912345", "0x08", ""],
+        ["0x02", opener, &to_visited, "", "", "", "", "", "", ""],
+        ["0x04", other, &to_home, "", "0x0a", "", "", "", "", ""],
+        ["0x03", opener, "", "0x04", "", "", "", "", "", ""],
+        ["0x05", opener, "0x090909", "", "", "", "", "", "", ""],
+        ["0x0f", opener, "", "", "", "0x00", "", "", "", ""],
+        ["0x12", "", "", "", "", "", "0x08", "99912345", "0x0f", "0x03"],
+    ];
+    assert_eq!(said.len(), expected.len());
+    for (said, expected) in said.iter().zip(expected) {
+        assert_eq!((said[0].as_str(), said[1].as_str()), ("", ""), "complained of: {said:?}");
+        assert_eq!(said[2..], expected);
+    }
 }
