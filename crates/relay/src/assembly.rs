@@ -19,6 +19,8 @@ pub const ASSEMBLIES_MAX: usize = 4_096;
 pub const LINK_ASSEMBLIES_MAX: usize = 512;
 /// Octets of segments that one worker may hold.
 pub const ASSEMBLY_OCTETS_MAX: usize = 16 << 20;
+/// Octets of segments from one link.
+pub const LINK_ASSEMBLY_OCTETS_MAX: usize = 2 << 20;
 /// Emptied buffers that are kept for the next messages, and how large one of them may be.
 const SPARES_MAX: usize = 64;
 const SPARE_OCTETS_MAX: usize = 16 << 10;
@@ -52,13 +54,19 @@ struct Assembly {
     timer: TimerKey,
 }
 
+/// How much is in assembly.
+#[derive(Clone, Copy, Debug, Default)]
+struct Held {
+    messages: usize,
+    octets: usize,
+}
+
 /// All messages in assembly of one worker.
 #[derive(Debug)]
 pub(crate) struct Assemblies {
     open: BTreeMap<Key, Assembly>,
-    /// By link: how many.
-    open_by_link: Vec<usize>,
-    held_octets: usize,
+    all: Held,
+    by_link: Vec<Held>,
     spares: Vec<Vec<u8>>,
     /// Where a stack puts a message together; kept for the next one.
     room: Vec<u8>,
@@ -66,40 +74,48 @@ pub(crate) struct Assemblies {
 
 impl Assemblies {
     pub(crate) fn new(links: usize) -> Self {
-        let open_by_link = vec![0; links];
-        let (spares, room) = (Vec::new(), Vec::new());
-        Self { open: BTreeMap::new(), open_by_link, held_octets: 0, spares, room }
+        let (all, by_link) = (Held::default(), vec![Held::default(); links]);
+        Self { open: BTreeMap::new(), all, by_link, spares: Vec::new(), room: Vec::new() }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.open.is_empty()
     }
 
-    /// Whether another message of this link fits into every limit.
-    fn has_room(&self, link: LinkId, octets: usize) -> bool {
-        let of_link = self.open_by_link.get(link.0 as usize);
-        self.open.len() < ASSEMBLIES_MAX
-            && self.held_octets + octets <= ASSEMBLY_OCTETS_MAX
-            && of_link.is_some_and(|open| *open < LINK_ASSEMBLIES_MAX)
+    /// Whether so many more messages and octets of this link fit into every limit.
+    fn has_room(&self, link: LinkId, messages: usize, octets: usize) -> bool {
+        let Some(its) = self.by_link.get(link.0 as usize) else { return false };
+        self.all.messages + messages <= ASSEMBLIES_MAX
+            && its.messages + messages <= LINK_ASSEMBLIES_MAX
+            && self.all.octets + octets <= ASSEMBLY_OCTETS_MAX
+            && its.octets + octets <= LINK_ASSEMBLY_OCTETS_MAX
+    }
+
+    /// Counts what is held of a link.
+    fn count(&mut self, link: LinkId, change: impl Fn(&mut Held)) {
+        change(&mut self.all);
+        if let Some(its) = self.by_link.get_mut(link.0 as usize) {
+            change(its);
+        }
     }
 
     /// Begins a message. The caller asked [`Self::has_room`] before.
     fn begin(&mut self, key: Key, frame: &[u8], make: impl FnOnce(Vec<u8>) -> Assembly) {
         let mut octets = self.spares.pop().unwrap_or_default();
         octets.extend_from_slice(frame);
-        self.held_octets += frame.len();
-        if let Some(open) = self.open_by_link.get_mut(key.0.0 as usize) {
-            *open += 1;
-        }
+        self.count(key.0, |held| {
+            held.messages += 1;
+            held.octets += frame.len();
+        });
         self.open.insert(key, make(octets));
     }
 
     fn end(&mut self, key: Key) -> Option<Assembly> {
         let ended = self.open.remove(&key)?;
-        self.held_octets -= ended.octets.len();
-        if let Some(open) = self.open_by_link.get_mut(key.0.0 as usize) {
-            *open -= 1;
-        }
+        self.count(key.0, |held| {
+            held.messages -= 1;
+            held.octets -= ended.octets.len();
+        });
         Some(ended)
     }
 
@@ -126,17 +142,17 @@ pub(crate) fn take<S: Stack>(
         }
         return begin(stack, core, arrival, frame, segment);
     }
-    let has_room = core.assemblies.held_octets + frame.len() <= ASSEMBLY_OCTETS_MAX;
+    let has_room = core.assemblies.has_room(key.0, 0, frame.len());
     let held = core.assemblies.open.get_mut(&key);
     let is_next = held.as_ref().is_some_and(|held| held.remaining == segment.remaining + 1);
     if let Some(held) = held {
         held.octets.extend_from_slice(frame);
         held.frames += 1;
         held.remaining = segment.remaining;
-        core.assemblies.held_octets += frame.len();
     } else {
         return lone(stack, core, arrival, frame, Broken::Disordered);
     }
+    core.assemblies.count(key.0, |held| held.octets += frame.len());
     if is_next && has_room && segment.remaining > 0 {
         return;
     }
@@ -150,7 +166,7 @@ pub(crate) fn take<S: Stack>(
 }
 
 fn begin<S: Stack>(stack: &S, core: &mut Core, arrival: &Arrival, frame: &[u8], segment: &Segment) {
-    if core.stopping || !core.assemblies.has_room(arrival.link, frame.len()) {
+    if core.stopping || !core.assemblies.has_room(arrival.link, 1, frame.len()) {
         return lone(stack, core, arrival, frame, Broken::NoRoom);
     }
     let key = (arrival.link, segment.key);

@@ -26,7 +26,9 @@ mod walk;
 mod wheel;
 
 pub use admission::{Admission, Caller, Hello};
-pub use assembly::{ASSEMBLIES_MAX, ASSEMBLY_OCTETS_MAX, LINK_ASSEMBLIES_MAX};
+pub use assembly::{
+    ASSEMBLIES_MAX, ASSEMBLY_OCTETS_MAX, LINK_ASSEMBLIES_MAX, LINK_ASSEMBLY_OCTETS_MAX,
+};
 pub use board::{Board, LinkCounters, LinkStatus};
 pub use dialogues::{DIALOGUES_MAX, HELD_OCTETS_MAX, LINK_DIALOGUES_MAX};
 pub use gateway::{Gateway, Output, Setup};

@@ -4,15 +4,14 @@
 mod world;
 
 use procedure::{Act, Code, Finish, LinkId, Provenance, Refusal};
-use relay::{ASSEMBLIES_MAX, LINK_ASSEMBLIES_MAX};
+use relay::{ASSEMBLIES_MAX, LINK_ASSEMBLIES_MAX, LINK_ASSEMBLY_OCTETS_MAX};
 use ss7::view::m3ua::{Data, PointCode};
 use ss7::view::sccp::write::AddressBuffer;
 use ss7::view::sccp::{Unitdata, cause, kind};
 use ss7::view::tcap::Transaction;
 use world::*;
 
-/// Longer than the time for the last segment, shorter than that for the dialogue's silence is not:
-/// both are over.
+/// The time for the last segment and that for a dialogue's silence are both over.
 const ALL_OVER_MS: u64 = 60_000;
 const REASSEMBLY_MS: u64 = 15_000;
 
@@ -243,6 +242,34 @@ fn a_sender_that_completes_nothing_takes_no_more_than_its_share() {
     world.pass_ms(ALL_OVER_MS);
     assert_eq!(world.records.len(), LINK_ASSEMBLIES_MAX + 2);
     assert!(world.gateways[0].is_drained());
+}
+
+#[test]
+fn nor_more_than_its_share_of_octets() {
+    let plan = Plan::to(OWN);
+    let mut world = World::up();
+    let (mut count, mut said) = (0, 0);
+    // The largest there are, none of which is whole.
+    let piece = vec![0x55; 8_000];
+    while world.records.is_empty() {
+        let reference = u8::try_from(count / 15).unwrap();
+        let said_as = Segmented { reference, is_long: true, ..plan.segmented() };
+        let place = u8::try_from(count % 15).unwrap();
+        let first = if place == 0 { 0x80 } else { 0 };
+        let frame = said_as.frame(first | (15 - place), &piece);
+        world.receive(0, &frame);
+        (count, said) = (count + 1, said + frame.len());
+    }
+    let [record] = world.records[..] else { panic!("{:?}", world.records) };
+    assert_eq!(record.provenance, Provenance::Limit);
+    assert!(said > LINK_ASSEMBLY_OCTETS_MAX && said < LINK_ASSEMBLY_OCTETS_MAX + 10_000);
+    world.pass_ms(ALL_OVER_MS);
+    let frames: u32 = world.records.iter().map(|record| record.frames).sum();
+    assert_eq!((frames, world.gateways[0].is_drained()), (count, true));
+    // All of the room is there again.
+    world.records.clear();
+    world.receive(0, &plan.segmented().frame(0x81, &hex(UL)[..20]));
+    assert!(world.records.is_empty());
 }
 
 #[test]
