@@ -231,8 +231,9 @@ fn nobody_speaks_on_anothers_connection() {
         let (finish, _) = last(&world);
         assert_eq!(finish, if told > 0 { Finish::Refused } else { Finish::Discarded });
     }
-    // From behind the right server, but another node.
+    // From behind the right server, but another node; from behind another, as if it were the node.
     world.receive(0, &message(101, OTHER, OWN, 4, &data(to_visited)));
+    world.receive(2, &message(103, VISITED, OWN, 4, &data(to_visited)));
     assert!(world.traffic(1).is_empty());
     say(&mut world, 0, &data(to_visited));
     assert_eq!(only(&mut world, 1), data(B), "the connection is as it was");
@@ -362,11 +363,11 @@ fn where_the_other_end_is_gone_the_sender_is_told_that_it_is_over() {
     say(&mut world, 0, &[&[kind::DT1][..], &to_visited, &[0], &DATA].concat());
     let told = only(&mut world, 0);
     assert_eq!(told, [&[kind::RLSD][..], &A, &to_visited, &[10, 0]].concat());
-    say(&mut world, 0, &released(to_visited, A));
-    assert!(world.traffic(0).is_empty());
     world.open(1);
     say(&mut world, 0, &[&[kind::DT1][..], &to_visited, &[0], &DATA].concat());
     assert!(world.traffic(1).is_empty(), "it does not come back");
+    say(&mut world, 0, &released(to_visited, A));
+    assert!(world.traffic(0).is_empty() && world.traffic(1).is_empty());
     // A release is confirmed in the other end's place.
     let (_, to_visited) = open(&mut world, 0, A, B);
     world.lose(1);
