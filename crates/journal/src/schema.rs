@@ -38,7 +38,7 @@
 //! | `error` | number | the operation's own error, instead of `result` (MAP error code: 8 is roaming not allowed) |
 //! | `reject` | number | the operation was rejected as such (TCAP problem: its kind times 256, plus the code) |
 //! | `abort` | number | the dialogue was aborted (P-Abort cause; 65536 is a user's abort) |
-//! | `returned` | number | the network gave the message back (SCCP return cause) |
+//! | `returned` | number | the network gave the message back (SCCP return cause), or we refused a connection (refusal cause) |
 //! | `success` | boolean | the result means success |
 //! | `provenance` | string | where a refusal came from: `steering`, `limit`, `screening`, `relayed`, `unroutable`, `expired`, `protocol`; left out where nothing was refused |
 //! | `attempt` | number | number of the forced refusal on this network, from 1; left out outside steering |

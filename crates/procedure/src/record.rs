@@ -26,7 +26,7 @@ pub enum Code {
     Reject(u32),
     /// The dialogue was aborted (P-Abort cause, or [`Code::USER_ABORT`]).
     Abort(u32),
-    /// The network gave the message back (SCCP return cause).
+    /// The network gave the message back (SCCP return cause), or refused a connection (refusal cause).
     Returned(u32),
 }
 

@@ -35,7 +35,7 @@ pub struct Ticket {
 /// One open exchange.
 #[derive(Debug)]
 pub(crate) struct Dialogue {
-    /// The opening message as it was received.
+    /// The opening message as it was received: a frame, or all of its segments.
     pub(crate) request: Vec<u8>,
     /// The asker's own number for it.
     pub(crate) asker_label: u32,
