@@ -142,6 +142,25 @@ fn translated_segments_go_to_one_place_each_with_its_own_header() {
     }
 }
 
+#[test]
+fn a_message_said_again_is_of_the_same_exchange_and_every_frame_counts() {
+    let (ul, plan) = (hex(UL), Plan::to(OWN));
+    for workers in [1, 2] {
+        let mut world = World::of(config(), workers);
+        let frames_out = |world: &World| world.board.status(LinkId(1)).unwrap().counters.frames_out;
+        let before = frames_out(&world);
+        for reference in [7, 8] {
+            let said = Segmented { reference, ..plan.segmented() };
+            say(&mut world, &said.frames(&[&ul[..20], &ul[20..40], &ul[40..]]));
+        }
+        assert_eq!(world.sent(1).len(), 6);
+        assert_eq!(frames_out(&world) - before, 6);
+        world.receive(1, &from_home(&hex(UL_OK)));
+        let [record] = world.records[..] else { panic!("{:?}", world.records) };
+        assert_eq!((record.finish, record.frames), (Finish::Answered, 7));
+    }
+}
+
 /// Behind a full segment no pointer of one octet reaches the segmentation parameter any more, once
 /// the called party has grown.
 #[test]

@@ -176,6 +176,7 @@ impl Policy for Shared {
 pub(crate) struct World {
     pub(crate) gateways: Vec<Gateway>,
     pub(crate) desk: Arc<Desk>,
+    pub(crate) board: Arc<Board>,
     pub(crate) now: Time,
     pub(crate) conns: [Option<ConnId>; LINKS],
     pub(crate) records: Vec<Record>,
@@ -206,7 +207,7 @@ impl World {
         };
         let gateways = (0..workers).map(gateway).collect();
         let (now, conns) = (Time::default(), [None; LINKS]);
-        let mut world = Self { gateways, desk, now, conns, records: Vec::new() };
+        let mut world = Self { gateways, desk, board, now, conns, records: Vec::new() };
         for gateway in &mut world.gateways {
             gateway.start(now);
         }
