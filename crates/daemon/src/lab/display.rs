@@ -156,8 +156,8 @@ type Side = fn(&Report) -> Numbers;
 
 /// The stacks side by side, then all together.
 const COLUMNS: [(&str, Side); 3] = [
-    ("4G", |report| report.of(Stack::Diameter)),
-    ("2G/3G", |report| report.of(Stack::Ss7)),
+    ("4G Diameter", |report| report.of(Stack::Diameter)),
+    ("2G/3G SS7", |report| report.of(Stack::Ss7)),
     ("all", |report| report.total.clone()),
 ];
 
@@ -169,7 +169,6 @@ fn stacks(now: &Report, before: &Report, text: &mut String) {
     };
     let cells = |show: &dyn Fn(Numbers) -> String| COLUMNS.map(|(_, of)| show(of(now)));
     row("", COLUMNS.map(|(name, _)| name.to_owned()));
-    row("", ["Diameter", "SS7", ""].map(str::to_owned));
     row("transactions/s", COLUMNS.map(|(_, of)| format!("{:.0}", rate(now, before, of))));
     row("refused by steering", cells(&|side| side.refused_steering.to_string()));
     row("exits", cells(&|side| side.exits.to_string()));
@@ -208,10 +207,11 @@ fn networks(now: &Report, text: &mut String) {
             *refused += network.refused;
         }
     }
+    let _ = writeln!(text, "\n  {:<31} {:>21} {:>21}", "", "4G          ", "2G/3G         ");
     let _ = writeln!(
         text,
-        "\n  {:<24} {:<6} {:>11} {:>9} {:>11} {:>9}",
-        "visited network", "PLMN", "4G: attach", "refused", "2G/3G: att.", "refused"
+        "  {:<24} {:<6} {:>11} {:>9} {:>11} {:>9}",
+        "visited network", "PLMN", "registered", "refused", "registered", "refused"
     );
     for Row { shown, plmn, registered, refused } in &rows {
         let [eps, map] = registered;
@@ -224,12 +224,28 @@ fn networks(now: &Report, text: &mut String) {
     }
 }
 
+/// Columns that a list of counts takes before it goes on in the next line.
+const COUNTS_COLUMNS: usize = 45;
+
 fn counts(map: &std::collections::BTreeMap<String, u64>) -> String {
     if map.is_empty() {
         return "none".to_owned();
     }
     let parts: Vec<String> = map.iter().map(|(name, count)| format!("{name} {count}")).collect();
-    parts.join(" · ")
+    let mut text = String::new();
+    let mut line = 0;
+    for part in parts {
+        let length = part.chars().count();
+        if line > 0 && line + length > COUNTS_COLUMNS {
+            let _ = write!(text, "\n{:35}", "");
+            line = 0;
+        } else if line > 0 {
+            text.push_str(" · ");
+        }
+        text.push_str(&part);
+        line += length + 3;
+    }
+    text
 }
 
 /// The table at the end.

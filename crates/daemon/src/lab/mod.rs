@@ -128,14 +128,18 @@ pub(crate) fn run(arguments: &Lab) -> ExitCode {
 fn play(arguments: &Lab, loaded: &config::Loaded) -> Result<Report, String> {
     let listens = &loaded.gateway.listens;
     let over_tcp = listens.iter().find(|listen| listen.protocol == Protocol::Diameter);
-    let mut child = Child::start(&ChildArguments {
-        config: arguments.config.clone(),
-        records: arguments.records.clone(),
-        workers: arguments.workers,
-        listen: free(over_tcp.map(|listen| listen.address)),
-        sctp_udp: listens.iter().find_map(free_for_sctp),
-        admin: free(Some(loaded.gateway.admin)),
-    })?;
+    let start = || {
+        Child::start(&ChildArguments {
+            config: arguments.config.clone(),
+            records: arguments.records.clone(),
+            workers: arguments.workers,
+            listen: free(over_tcp.map(|listen| listen.address)),
+            sctp_udp: listens.iter().find_map(free_for_sctp),
+            admin: free(Some(loaded.gateway.admin)),
+        })
+    };
+    // Another lab may have taken a port between the look and the child's start; now that is seen.
+    let mut child = start().or_else(|_| start())?;
     let diameter = *child.ready.listen.first().ok_or("the gateway listens nowhere")?;
     let m3ua = child.ready.sctp.iter().find(|sctp| sctp.protocol == Protocol::M3ua.name());
     let m3ua = m3ua.map(|sctp| sctp::Peer {

@@ -43,8 +43,8 @@ struct Shared {
 
 /// What the population shares with the nodes of one access.
 enum Visited {
-    Mme(Mme),
-    Stp(Stp),
+    Mme(Box<Mme>),
+    Stp(Box<Stp>),
 }
 
 impl Visited {
@@ -53,10 +53,10 @@ impl Visited {
         Some(match &network.access {
             Access::Mme { identity, source_ip } => {
                 let who = (identity, *source_ip);
-                Self::Mme(Mme::new(number, network, who, &config.customers, unix))
+                Self::Mme(Box::new(Mme::new(number, network, who, &config.customers, unix)))
             }
             Access::Stp { vlr, sgsn, link } => {
-                Self::Stp(Stp::new((vlr, sgsn), link, &config.customers))
+                Self::Stp(Box::new(Stp::new((vlr, sgsn), link, &config.customers)))
             }
         })
     }
