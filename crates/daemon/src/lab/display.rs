@@ -90,7 +90,7 @@ fn line(now: &Report, before: &Report) -> String {
     format!(
         "  {:>5.0} s  tx/s {}  attaches {}  registered {}  refused {}  exits {}  preferred {:.1} %  p50 {:.0} µs  p99 {:.0} µs  lost {}",
         now.seconds,
-        each.join(" "),
+        each.join(" · "),
         now.attaches,
         now.registered,
         total.refused_steering,
@@ -143,7 +143,7 @@ fn numbers(now: &Report, before: &Report) -> String {
     let mut text = String::new();
     let _ = writeln!(
         text,
-        "  {:>6.0} s   attaches {}   registered {}   gateway {:.1} µs CPU a transaction",
+        "  {:>6.0} s   attaches {}   registered {}   gateway CPU {:.1} µs each",
         now.seconds, now.attaches, now.registered, now.total.cpu_us_per_transaction,
     );
     stacks(now, before, &mut text);

@@ -159,10 +159,10 @@ impl World {
             self.population.customers.iter().map(|customer| customer.name.as_str()).collect();
         let of = |stack| networks.iter().filter(|n| n.access.stack() == stack).count();
         format!(
-            "in {} {} MMEs and {} STPs, each before a VLR and an SGSN · {} HSSs and {} HLRs of {}",
-            countries.join(", "),
+            "{} MMEs and {} STPs with VLR and SGSN in {} · {} HSSs and {} HLRs of {}",
             of(Stack::Diameter),
             of(Stack::Ss7),
+            countries.join(", "),
             self.hsss.len(),
             self.hlrs.len(),
             customers.join(", "),
