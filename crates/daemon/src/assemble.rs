@@ -337,8 +337,20 @@ fn with_pem<T>(
     make(&pem).map_err(|error| format!("{}: {error}", files.certificate.display()))
 }
 
-/// What the configuration's listeners are overridden with on the command line.
+/// What the configuration's Diameter listeners are overridden with on the command line.
 pub(crate) fn listen_elsewhere(settings: &mut Settings, address: SocketAddr) {
     let (also, protocol) = (Vec::new(), Protocol::Diameter);
-    settings.listens = vec![config::Listen { address, also, transport: Transport::Tcp, protocol }];
+    settings.listens.retain(|listen| listen.protocol != Protocol::Diameter);
+    let own = config::Listen { address, also, transport: Transport::Tcp, protocol };
+    settings.listens.insert(0, own);
+}
+
+/// Makes every SCTP listener one inside UDP: the first on this port, others on free ones.
+pub(crate) fn sctp_in_udp(settings: &mut Settings, port: u16) {
+    let mut ports = std::iter::once(port).chain(std::iter::repeat(0));
+    for listen in &mut settings.listens {
+        if let Transport::Sctp(kind) = &mut listen.transport {
+            *kind = SctpBackend::Udp { encapsulation_port: ports.next().unwrap_or(0) };
+        }
+    }
 }

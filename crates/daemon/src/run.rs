@@ -1,12 +1,13 @@
 //! `ipxd run`: the daemon, from the configuration to SIGTERM.
 
+use std::fmt;
 use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use config::{Loaded, LogFormat};
+use config::{Loaded, LogFormat, Transport};
 use serde::{Deserialize, Serialize};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -25,9 +26,14 @@ pub(crate) struct Run {
     /// The gateway's configuration; the shipped one unless given.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Listen here, in clear, instead of where the configuration says. Port 0 takes a free one.
+    /// Listen for Diameter here, in clear, instead of where the configuration says. Port 0 takes a
+    /// free one.
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
+    /// Take SCTP inside UDP on this port, whatever kind of SCTP the configuration's listeners say.
+    /// 0 takes a free one.
+    #[arg(long, value_name = "PORT")]
+    sctp_udp: Option<u16>,
     /// Serve the admin API here instead of where the configuration says.
     #[arg(long, value_name = "ADDRESS:PORT")]
     admin: Option<SocketAddr>,
@@ -50,10 +56,47 @@ pub(crate) struct Run {
 pub(crate) struct Ready {
     /// The bound listeners.
     pub(crate) listen: Vec<SocketAddr>,
+    /// The bound SCTP listeners.
+    pub(crate) sctp: Vec<SctpReady>,
     /// The bound admin API.
     pub(crate) admin: SocketAddr,
     /// The gateway's Origin-Host.
     pub(crate) origin_host: String,
+}
+
+/// A bound SCTP listener.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct SctpReady {
+    /// What is spoken there.
+    pub(crate) protocol: String,
+    /// Its first address, and its SCTP port.
+    pub(crate) address: SocketAddr,
+    /// The UDP port of encapsulated SCTP; 0 without encapsulation.
+    pub(crate) encapsulation_port: u16,
+}
+
+impl SctpReady {
+    /// The listeners of these settings, as they were bound.
+    fn of(settings: &config::Gateway, running: &net::Running) -> Vec<Self> {
+        let is_sctp = |listen: &&config::Listen| matches!(listen.transport, Transport::Sctp(_));
+        let listens = settings.listens.iter().filter(is_sctp);
+        // Those that are listened on come first among the endpoints.
+        let bound = listens.zip(running.endpoints()).map(|(listen, endpoint)| Self {
+            protocol: listen.protocol.name().to_owned(),
+            address: SocketAddr::new(listen.address.ip(), endpoint.port()),
+            encapsulation_port: endpoint.encapsulation_port(),
+        });
+        bound.collect()
+    }
+}
+
+impl fmt::Display for SctpReady {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.encapsulation_port {
+            0 => write!(f, "{} over SCTP", self.address),
+            port => write!(f, "{} over SCTP inside UDP port {port}", self.address),
+        }
+    }
 }
 
 /// Runs until SIGTERM or SIGINT. Exit status 2 for a configuration that does not check, 1 for
@@ -94,6 +137,9 @@ fn overridden(mut loaded: Loaded, arguments: &Run) -> Loaded {
     if let Some(address) = arguments.listen {
         assemble::listen_elsewhere(settings, address);
     }
+    if let Some(port) = arguments.sctp_udp {
+        assemble::sctp_in_udp(settings, port);
+    }
     settings.admin = arguments.admin.unwrap_or(settings.admin);
     settings.workers = arguments.workers.map(usize::from).or(settings.workers);
     if arguments.records.is_some() {
@@ -133,7 +179,9 @@ async fn serve(loaded: &Loaded, json: bool) -> Result<ExitCode, String> {
     tokio::spawn(admin::serve(listener, admin));
     tokio::spawn(reload::watch(reloader));
     let origin_host = loaded.gateway.origin_host.clone();
-    say_ready(&Ready { listen: running.addresses().to_vec(), admin: bound, origin_host }, json);
+    let sctp = SctpReady::of(&loaded.gateway, &running);
+    let listen = running.addresses().to_vec();
+    say_ready(&Ready { listen, sctp, admin: bound, origin_host }, json);
     let well = until_told(&running).await?;
     tracing::info!("ending: open exchanges may finish, peers are told");
     let ended = tokio::task::spawn_blocking(move || running.stop(GRACE)).await.unwrap_or(false);
@@ -163,6 +211,7 @@ async fn until_told(running: &net::Running) -> Result<bool, String> {
 fn say_ready(ready: &Ready, json: bool) {
     let mut out = std::io::stdout();
     let listen: Vec<String> = ready.listen.iter().map(ToString::to_string).collect();
+    let listen = [listen, ready.sctp.iter().map(ToString::to_string).collect()].concat();
     // Nobody may be reading; that is no reason not to run.
     let _ = if json {
         writeln!(out, "{}", serde_json::to_string(ready).unwrap_or_default())

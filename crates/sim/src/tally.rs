@@ -64,6 +64,17 @@ impl<O: Copy + PartialEq + Display> Tally<O> {
 
     /// Adds another asker's counters.
     pub fn add(&mut self, other: &Self) {
+        self.add_counts(other);
+        for (outcome, count) in &other.answers {
+            match self.answers.iter_mut().find(|(o, _)| o == outcome) {
+                Some((_, sum)) => *sum += count,
+                None => self.answers.push((*outcome, *count)),
+            }
+        }
+    }
+
+    /// Everything but answers by code.
+    fn add_counts<P>(&mut self, other: &Tally<P>) {
         self.sent += other.sent;
         self.answered += other.answered;
         self.lost += other.lost;
@@ -72,16 +83,23 @@ impl<O: Copy + PartialEq + Display> Tally<O> {
         self.duplicated += other.duplicated;
         self.mismatched += other.mismatched;
         self.late += other.late;
-        for (outcome, count) in &other.answers {
-            match self.answers.iter_mut().find(|(o, _)| o == outcome) {
-                Some((_, sum)) => *sum += count,
-                None => self.answers.push((*outcome, *count)),
-            }
-        }
         if let (Some(sum), Some(more)) = (&mut self.latency, &other.latency) {
             // The same bounds: adding cannot fail.
             let _same_bounds = sum.add(more);
         }
+    }
+
+    /// The report of these askers and of others, whose answers are told apart by other codes.
+    #[must_use]
+    pub fn report_with<P>(&self, other: &Tally<P>, seconds: f64) -> Report
+    where
+        P: Copy + PartialEq + Display,
+    {
+        let mut sum = self.clone();
+        sum.add_counts(other);
+        let mut report = sum.report(seconds);
+        report.answers.extend(other.answers());
+        report
     }
 
     /// Answers by code; experimental ones as `exp:5004`, an answer without any as `none`.

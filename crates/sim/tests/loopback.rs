@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sim::hss::{Hss, HssConfig, HssCounters, Subscribers};
 use sim::mme::{Live, Load, MmeConfig, Procedure, run};
-use sim::roaming::{Customer, Roamers, RoamersConfig, RoamersSnapshot, VisitedNetwork};
+use sim::roaming::{Access, Customer, Roamers, RoamersConfig, RoamersSnapshot, VisitedNetwork};
 use sim::{Identity, ImsiRange, Plmn, Stop, StopHandle};
 
 const HSS: &str = "hss1.epc.mnc007.mcc214.3gppnetwork.org";
@@ -113,8 +113,10 @@ fn network(name: &str, plmn: &str, country: &str) -> VisitedNetwork {
         name: name.into(),
         plmn,
         country: country.into(),
-        identity: Identity::new(&format!("mme1.{}", plmn.realm())),
-        source_ip: None,
+        access: Access::Mme {
+            identity: Identity::new(&format!("mme1.{}", plmn.realm())),
+            source_ip: None,
+        },
         signal: 1.0,
     }
 }
@@ -127,7 +129,8 @@ fn roam(at: SocketAddr) -> RoamersSnapshot {
     ];
     let customer = Customer {
         name: "Movistar".into(),
-        realm: "epc.mnc007.mcc214.3gppnetwork.org".into(),
+        realm: Some("epc.mnc007.mcc214.3gppnetwork.org".into()),
+        title: None,
         imsi: ImsiRange::of_prefix("21407", 200).unwrap(),
         countries: vec!["GB".into(), "FR".into()],
         preferred: vec!["23410".parse().unwrap()],
@@ -158,15 +161,15 @@ fn handsets_attach_move_on_when_refused_settle_and_leave() {
     let hss = start(config);
     let seen = roam(hss.at);
     let home = hss.finish().snapshot();
-    assert!(seen.report.is_clean(), "{seen:?}");
-    assert!(seen.registered > 300, "{seen:?}");
-    assert!(seen.refusals.contains_key("exp:5004"), "{seen:?}");
+    assert!(seen.total.report.is_clean(), "{seen:?}");
+    assert!(seen.total.registered > 300, "{seen:?}");
+    assert!(seen.total.refusals.contains_key("exp:5004"), "{seen:?}");
     // Moving handsets succeed on their second try; sticky ones on the refusing network give up.
     assert!(seen.tries.len() >= 2 && seen.abandoned > 0, "{seen:?}");
     // The only other network in the country is the preferred one.
-    assert!((seen.preferred_share - 1.0).abs() < 1e-9, "{seen:?}");
+    assert!((seen.total.preferred_share - 1.0).abs() < 1e-9, "{seen:?}");
     assert_eq!(seen.networks[1].registered, 0);
-    assert_eq!(home.registrations, seen.registered);
+    assert_eq!(home.registrations, seen.total.registered);
     assert!(home.requests.contains_key("PUR"));
-    assert_eq!(seen.report.transactions, home.requests.values().sum::<u64>());
+    assert_eq!(seen.total.report.transactions, home.requests.values().sum::<u64>());
 }

@@ -21,6 +21,8 @@ pub(super) struct ChildArguments {
     pub(super) records: Option<PathBuf>,
     pub(super) workers: Option<u8>,
     pub(super) listen: SocketAddr,
+    /// The UDP port of SCTP, where the configuration has SCTP listeners.
+    pub(super) sctp_udp: Option<u16>,
     pub(super) admin: SocketAddr,
 }
 
@@ -38,7 +40,6 @@ pub(super) struct Child {
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct PeerLine {
     pub(super) name: String,
-    pub(super) origin_host: Option<String>,
     pub(super) up: bool,
     pub(super) state: String,
     pub(super) pending: u64,
@@ -81,6 +82,9 @@ impl Child {
             .stdout(Stdio::piped())
             .stderr(log);
         command.arg("--listen").arg(arguments.listen.to_string());
+        if let Some(port) = arguments.sctp_udp {
+            command.arg("--sctp-udp").arg(port.to_string());
+        }
         command.arg("--admin").arg(arguments.admin.to_string());
         let records = arguments.records.clone().unwrap_or_else(|| folder.join("records"));
         command.arg("--records").arg(records);

@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! this process                                    child: `ipxd run`
-//!   world.rs  visited MMEs, home HSSs ── TCP ──▷  the gateway as everybody runs it
+//!   cast.rs   who plays whom
+//!   world.rs  MMEs and HSSs ────────── TCP ─────▷  the gateway as everybody runs it
+//!             VLRs, SGSNs, HLRs ── SCTP in UDP ─▷
 //!   gateway.rs ◁─────────── GET /summary, /peers ── admin API
 //!   display.rs                                      records ▷ a folder
 //! ```
@@ -10,17 +12,21 @@
 //! The simulated operators share no code with the gateway, and what they count is set beside what
 //! the gateway recorded.
 
+mod cast;
 mod display;
 mod gateway;
 mod report;
 mod world;
 
 use std::io::{IsTerminal as _, Write as _};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use config::{Listen, Protocol, SctpBackend, Transport};
+
+use self::cast::Doors;
 use self::gateway::{Child, ChildArguments};
 use self::report::Report;
 use self::world::World;
@@ -47,6 +53,9 @@ pub(crate) struct Lab {
     /// New attaches a second over all subscribers; retries come on top.
     #[arg(long, value_name = "N", default_value_t = 1000.0, value_parser = pace)]
     rate: f64,
+    /// Share of tries over 2G and 3G where a network has these and 4G, 0 to 1. [0.6]
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    map_share: Option<f64>,
     /// Subscribers of each customer.
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
     subscribers: u64,
@@ -78,6 +87,11 @@ fn span(text: &str) -> Result<Duration, String> {
 fn pace(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|rate: &f64| rate.is_finite() && *rate > 0.0);
     number.ok_or_else(|| "expected a number above 0".to_owned())
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    number.ok_or_else(|| "expected a number from 0 to 1".to_owned())
 }
 
 /// Runs the laboratory. Exit status 0 when nothing was lost, duplicated or mismatched, 1 when
@@ -112,16 +126,28 @@ pub(crate) fn run(arguments: &Lab) -> ExitCode {
 }
 
 fn play(arguments: &Lab, loaded: &config::Loaded) -> Result<Report, String> {
-    let listen = free(loaded.gateway.listens.first().map(|listen| listen.address));
-    let mut child = Child::start(&ChildArguments {
-        config: arguments.config.clone(),
-        records: arguments.records.clone(),
-        workers: arguments.workers,
-        listen,
-        admin: free(Some(loaded.gateway.admin)),
-    })?;
-    let address = *child.ready.listen.first().ok_or("the gateway listens nowhere")?;
-    let mut world = World::start(arguments, loaded, address)?;
+    let listens = &loaded.gateway.listens;
+    let over_tcp = listens.iter().find(|listen| listen.protocol == Protocol::Diameter);
+    let start = || {
+        Child::start(&ChildArguments {
+            config: arguments.config.clone(),
+            records: arguments.records.clone(),
+            workers: arguments.workers,
+            listen: free(over_tcp.map(|listen| listen.address)),
+            sctp_udp: listens.iter().find_map(free_for_sctp),
+            admin: free(Some(loaded.gateway.admin)),
+        })
+    };
+    // Another lab may have taken a port between the look and the child's start; now that is seen.
+    let mut child = start().or_else(|_| start())?;
+    let diameter = *child.ready.listen.first().ok_or("the gateway listens nowhere")?;
+    let m3ua = child.ready.sctp.iter().find(|sctp| sctp.protocol == Protocol::M3ua.name());
+    let m3ua = m3ua.map(|sctp| sctp::Peer {
+        addresses: vec![sctp.address.ip()],
+        port: sctp.address.port(),
+        encapsulation_port: sctp.encapsulation_port,
+    });
+    let mut world = World::start(arguments, loaded, Doors { diameter, m3ua })?;
     let out = display::Display::new(arguments.json);
     out.intro(&world, &child.ready, loaded);
     wait_until_up(&mut child, &world)?;
@@ -156,10 +182,21 @@ fn play(arguments: &Lab, loaded: &config::Loaded) -> Result<Report, String> {
 /// The configured address if nobody listens there, else any free port of the same host.
 fn free(wanted: Option<SocketAddr>) -> SocketAddr {
     let wanted = wanted.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 3868)));
-    match std::net::TcpListener::bind(wanted) {
+    match TcpListener::bind(wanted) {
         Ok(_) => wanted,
         Err(_) => SocketAddr::new(wanted.ip(), 0),
     }
+}
+
+/// The UDP port for an SCTP listener: the configured one, or RFC 6951's, if nobody has it; else any.
+/// The kernel's SCTP and raw IP, which need privileges, are done without.
+fn free_for_sctp(listen: &Listen) -> Option<u16> {
+    let Transport::Sctp(kind) = listen.transport else { return None };
+    let wanted = match kind {
+        SctpBackend::Udp { encapsulation_port } => encapsulation_port,
+        SctpBackend::Kernel | SctpBackend::Raw => config::ENCAPSULATION_PORT,
+    };
+    Some(UdpSocket::bind((listen.address.ip(), wanted)).map_or(0, |_| wanted))
 }
 
 fn wait_until_up(child: &mut Child, world: &World) -> Result<(), String> {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
-use sim::roaming::{CustomerSnapshot, NetworkSnapshot};
+use sim::roaming::{CustomerSnapshot, NetworkSnapshot, Stack, StackSnapshot};
 
-use super::gateway::Child;
+use super::gateway::{Child, StackSummary};
 use super::world::World;
 
 /// The result, as `--json` prints it. Counts are since the beginning.
@@ -26,24 +26,24 @@ pub(super) struct Report {
     pub(super) abandoned: u64,
     /// Index n: registrations that took n+1 tries.
     pub(super) tries: Vec<u64>,
-    /// CLR and other requests of home networks.
-    pub(super) home_requests: u64,
     pub(super) customers: Vec<CustomerSnapshot>,
     pub(super) networks: Vec<NetworkSnapshot>,
 }
 
-/// One stack's numbers.
+/// One stack's numbers, or all stacks' together.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Numbers {
-    /// Requests of the simulated MMEs that were answered.
+    /// Requests and dialogues of the simulated MMEs, VLRs and SGSNs that were answered.
     pub(super) transactions: u64,
-    /// Requests without any answer.
+    /// Those without any answer.
     pub(super) lost: u64,
-    /// Requests answered more than once.
+    /// Those answered more than once.
     pub(super) duplicated: u64,
     /// Answers that did not fit their request.
     pub(super) mismatched: u64,
-    /// Registrations that the gateway refused to steer, by its records.
+    /// CLR, cancelLocation and other requests of home networks.
+    pub(super) home_requests: u64,
+    /// Registrations that the gateway refused to steer, by its records: each domain's for itself.
     pub(super) refused_steering: u64,
     /// Exchanges that ended in a refusal, by provenance, by the gateway's records.
     pub(super) refusals: BTreeMap<String, u64>,
@@ -55,10 +55,11 @@ pub(super) struct Numbers {
     pub(super) exits_by_reason: BTreeMap<String, u64>,
     /// Share of registrations on a preferred network, where any is preferred; 0 to 1.
     pub(super) preferred_share: f64,
-    /// Latency that the MMEs measured.
+    /// Latency that the visited nodes measured.
     pub(super) p50_us: f64,
     pub(super) p99_us: f64,
-    /// Processor time of the gateway's process for each transaction.
+    /// Processor time of the gateway's process for each transaction: the same mean for every stack,
+    /// since one thread carries all of them.
     pub(super) cpu_us_per_transaction: f64,
     /// Exchanges in the gateway's records.
     pub(super) recorded: u64,
@@ -69,35 +70,30 @@ impl Report {
     pub(super) fn read(world: &World, child: &Child, lasted: Duration) -> Self {
         let seen = world.snapshot();
         let summary = child.summary();
-        let recorded = summary.stacks.into_iter().find(|stack| stack.stack == "diameter");
-        let recorded = recorded.unwrap_or_default();
-        let refusals: BTreeMap<String, u64> = recorded.refusals.into_iter().collect();
-        let exits: BTreeMap<String, u64> = recorded.exits.into_iter().collect();
-        let numbers = Numbers {
-            transactions: seen.report.answered,
-            lost: seen.report.lost,
-            duplicated: seen.report.duplicated,
-            mismatched: seen.report.mismatched,
-            refused_steering: refusals.get("steering").copied().unwrap_or_default(),
-            refusals,
-            answers: seen.report.answers,
-            exits: exits.values().sum(),
-            exits_by_reason: exits,
-            preferred_share: seen.preferred_share,
-            p50_us: seen.report.p50_us,
-            p99_us: seen.report.p99_us,
-            cpu_us_per_transaction: 0.0,
-            recorded: recorded.exchanges,
-        };
+        let of = |stack: &str| summary.stacks.iter().find(|recorded| recorded.stack == stack);
+        let mut stacks: BTreeMap<String, Numbers> = seen
+            .stacks
+            .iter()
+            .map(|(name, side)| ((*name).to_owned(), Numbers::new(side, of(name))))
+            .collect();
+        // The visited side cannot see what becomes of a cancelLocation.
+        let (lost, wrong) = world.faults_at_hlrs();
+        if let Some(ss7) = stacks.get_mut(Stack::Ss7.name()) {
+            ss7.lost += lost;
+            ss7.mismatched += wrong;
+        }
+        let mut total = Numbers::new(&seen.total, None);
+        stacks.values().for_each(|one| total.add_recorded(one));
+        total.lost += lost;
+        total.mismatched += wrong;
         Self {
-            stacks: BTreeMap::from([("diameter".to_owned(), numbers.clone())]),
-            total: numbers,
+            stacks,
+            total,
             seconds: lasted.as_secs_f64(),
             attaches: seen.attaches,
-            registered: seen.registered,
+            registered: seen.total.registered,
             abandoned: seen.abandoned,
             tries: seen.tries,
-            home_requests: seen.home_requests,
             customers: seen.customers,
             networks: seen.networks,
         }
@@ -106,21 +102,22 @@ impl Report {
     /// Notes the processor time that the gateway has used.
     #[expect(clippy::cast_precision_loss, reason = "a mean needs no more than 53 bits")]
     pub(super) fn spend(&mut self, cpu: Duration) {
-        let each = cpu.as_secs_f64() * 1e6 / self.all_transactions().max(1) as f64;
+        let each = cpu.as_secs_f64() * 1e6 / self.total.in_both_directions().max(1) as f64;
         self.total.cpu_us_per_transaction = each;
         for numbers in self.stacks.values_mut() {
             numbers.cpu_us_per_transaction = each;
         }
     }
 
-    /// Transactions in both directions.
-    fn all_transactions(&self) -> u64 {
-        self.total.transactions + self.home_requests
+    /// One stack's numbers.
+    pub(super) fn of(&self, stack: Stack) -> Numbers {
+        self.stacks.get(stack.name()).cloned().unwrap_or_default()
     }
 
-    /// Transactions that no record accounts for yet.
+    /// Transactions that no record accounts for yet; each stack for itself.
     pub(super) fn unrecorded(&self) -> u64 {
-        self.all_transactions().saturating_sub(self.total.recorded)
+        let missing = |one: &Numbers| one.in_both_directions().saturating_sub(one.recorded);
+        self.stacks.values().map(missing).sum()
     }
 
     /// Whether everything was answered, once, rightly, and recorded.
@@ -131,5 +128,50 @@ impl Report {
             && total.mismatched == 0
             && self.unrecorded() == 0
             && total.transactions > 0
+    }
+}
+
+impl Numbers {
+    /// What was seen over a stack, and what the gateway has recorded of it.
+    fn new(seen: &StackSnapshot, recorded: Option<&StackSummary>) -> Self {
+        let recorded = recorded.cloned().unwrap_or_default();
+        let refusals: BTreeMap<String, u64> = recorded.refusals.into_iter().collect();
+        let exits: BTreeMap<String, u64> = recorded.exits.into_iter().collect();
+        Self {
+            transactions: seen.report.answered,
+            lost: seen.report.lost,
+            duplicated: seen.report.duplicated,
+            mismatched: seen.report.mismatched,
+            home_requests: seen.home_requests,
+            refused_steering: refusals.get("steering").copied().unwrap_or_default(),
+            refusals,
+            answers: seen.report.answers.clone(),
+            exits: exits.values().sum(),
+            exits_by_reason: exits,
+            preferred_share: seen.preferred_share,
+            p50_us: seen.report.p50_us,
+            p99_us: seen.report.p99_us,
+            cpu_us_per_transaction: 0.0,
+            recorded: recorded.exchanges,
+        }
+    }
+
+    /// Adds what the gateway has recorded of one stack.
+    fn add_recorded(&mut self, one: &Self) {
+        self.refused_steering += one.refused_steering;
+        self.exits += one.exits;
+        self.recorded += one.recorded;
+        for (sum, more) in
+            [(&mut self.refusals, &one.refusals), (&mut self.exits_by_reason, &one.exits_by_reason)]
+        {
+            for (name, count) in more {
+                *sum.entry(name.clone()).or_default() += count;
+            }
+        }
+    }
+
+    /// Transactions in both directions.
+    fn in_both_directions(&self) -> u64 {
+        self.transactions + self.home_requests
     }
 }

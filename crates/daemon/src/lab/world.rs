@@ -1,48 +1,48 @@
-//! The simulated operators: every peer of the configuration that belongs to a real network.
-//!
-//! A peer whose realm is a customer's is played as its HSS, any other as a visited MME. Peers of
-//! the test networks (MCC 001 and 999) are left for the user's own.
+//! The simulated operators and their subscribers' handsets, running: see `cast.rs` for who they are.
 
-use std::net::{IpAddr, SocketAddr};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use config::{Loaded, Peer};
-use policy::{Compiled, CustomerOutline};
-use procedure::{Plmn, Symbols};
-use sim::hss::{Hss, HssConfig, Subscribers};
-use sim::roaming::{
-    Customer, Roamers, RoamersConfig, RoamersCounters, RoamersSnapshot, VisitedNetwork,
-};
-use sim::{Identity, ImsiRange, Stop, StopHandle};
+use config::Loaded;
+use procedure::Symbols;
+use sim::hss::{Hss, HssConfig};
+use sim::roaming::{Roamers, RoamersConfig, RoamersCounters, RoamersSnapshot, Stack};
+use sim::ss7::hlr::{Hlr, HlrCounters};
+use sim::ss7::home::HomeConfig;
+use sim::ss7::links::LinkConfig;
+use sim::{Stop, StopHandle};
 
 use super::Lab;
+use super::cast::{Cast, Doors, Spare};
 use super::gateway::PeerLine;
 
-/// Mobile country codes that no real network has.
-const TEST_MCCS: [u16; 2] = [1, 999];
 /// A handset waits so long before its next try: time-lapse, real ones wait 10 s.
 const RETRY: Duration = Duration::from_millis(100);
 
+/// An HLR waits so long for a visited node: the least of MAP's medium timer.
+const HLR_PATIENCE: Duration = Duration::from_secs(15);
+
 /// The world, first built, then begun.
 pub(super) struct World {
-    gateway: SocketAddr,
-    homes: Vec<HssConfig>,
-    /// Peers of test networks: the user's own.
-    pub(super) spare: Vec<Peer>,
+    /// Where everybody connects to.
+    pub(super) doors: Doors,
+    hsss: Vec<HssConfig>,
+    hlrs: Vec<(HomeConfig, LinkConfig)>,
+    /// Names of the home networks' peers.
+    homes: Vec<String>,
+    /// Peers of test networks: the user's own, by stack.
+    pub(super) spare_diameter: Vec<Spare>,
+    pub(super) spare_m3ua: Vec<Spare>,
     population: RoamersConfig,
     counters: Option<RoamersCounters>,
+    hlr_counters: Vec<HlrCounters>,
     running: Option<(StopHandle, JoinHandle<()>)>,
     homes_running: Option<(StopHandle, JoinHandle<()>)>,
 }
 
 impl World {
     /// Works out who is played and connects the home networks.
-    pub(super) fn start(
-        arguments: &Lab,
-        loaded: &Loaded,
-        gateway: SocketAddr,
-    ) -> Result<Self, String> {
+    pub(super) fn start(arguments: &Lab, loaded: &Loaded, doors: Doors) -> Result<Self, String> {
         let vocabulary = stacks::vocabulary();
         let symbols = Symbols::default();
         let links = loaded.gateway.links();
@@ -55,22 +55,25 @@ impl World {
         };
         let rules = policy::compile(&config::rules(&loaded.sources), &context)
             .map_err(|list| format!("{} mistakes in the policies", list.len()))?;
-        let mut cast = Cast::default();
-        for peer in &loaded.gateway.peers {
-            cast.add(peer, &rules, gateway);
-        }
+        let titles = loaded.titles(&loaded.sources).map_err(|mistakes| mistakes.to_string())?;
+        let cast = Cast::new(&loaded.gateway, &titles.0, &rules, &doors);
         let customers = cast.customers(&rules, arguments.subscribers)?;
-        let mut population = RoamersConfig::new(gateway, cast.visited, customers);
+        let mut population = RoamersConfig::new(doors.diameter, cast.visited, customers);
         population.attaches_per_second = arguments.rate;
+        population.map_share = arguments.map_share.unwrap_or(population.map_share);
         population.retry = RETRY;
         population.seed = arguments.seed;
         population.check()?;
         let mut world = Self {
-            gateway,
+            doors,
+            hsss: cast.hsss,
+            hlrs: cast.hlrs,
             homes: cast.homes,
-            spare: cast.spare,
+            spare_diameter: cast.spare_diameter,
+            spare_m3ua: cast.spare_m3ua,
             population,
             counters: None,
+            hlr_counters: Vec::new(),
             running: None,
             homes_running: None,
         };
@@ -78,19 +81,26 @@ impl World {
         Ok(world)
     }
 
-    /// Starts the home networks' HSSs.
+    /// Starts the home networks' HSSs and HLRs.
     fn connect(&mut self) -> Result<(), String> {
-        let homes = self.homes.iter().cloned().map(Hss::bind).collect::<Result<Vec<_>, _>>();
-        let homes = homes.map_err(|error| format!("a simulated HSS cannot start: {error}"))?;
+        let hsss = self.hsss.iter().cloned().map(Hss::bind).collect::<Result<Vec<_>, _>>();
+        let hsss = hsss.map_err(|error| format!("a simulated HSS cannot start: {error}"))?;
+        let hlr = |(home, link): (HomeConfig, LinkConfig)| Hlr::new(home, link, HLR_PATIENCE);
+        let hlrs: Vec<Hlr> = self.hlrs.iter().cloned().map(hlr).collect();
+        self.hlr_counters = hlrs.iter().map(Hlr::counters).collect();
         let (handle, stop) = sim::stop();
         let thread = on_own_thread("sim-homes", async move {
-            let tasks: Vec<_> = homes
-                .into_iter()
-                .map(|hss| tokio::task::spawn_local(hss.run(stop.clone())))
-                .collect();
-            for task in tasks {
-                let _ = task.await;
+            let mut tasks = tokio::task::JoinSet::new();
+            for hss in hsss {
+                let stop = stop.clone();
+                tasks.spawn_local(async move { drop(hss.run(stop).await) });
             }
+            for hlr in hlrs {
+                let stop = stop.clone();
+                // An HLR that cannot bind its endpoint is missed by name when the others are up.
+                tasks.spawn_local(async move { drop(hlr.run(stop).await) });
+            }
+            while tasks.join_next().await.is_some() {}
         })?;
         self.homes_running = Some((handle, thread));
         Ok(())
@@ -100,7 +110,7 @@ impl World {
     pub(super) fn begin(&mut self) -> Result<(), String> {
         let (handle, stop): (StopHandle, Stop) = sim::stop();
         let roamers = Roamers::new(self.population.clone())
-            .map_err(|error| format!("the simulated MMEs cannot start: {error}"))?;
+            .map_err(|error| format!("the simulated networks cannot start: {error}"))?;
         self.counters = Some(roamers.counters());
         let thread = on_own_thread("sim-visited", async move {
             let _ = roamers.run(stop).await;
@@ -124,120 +134,39 @@ impl World {
         self.counters.as_ref().map(RoamersCounters::snapshot).unwrap_or_default()
     }
 
+    /// What HLRs have seen go wrong: cancelLocations without an answer, and messages that contradict
+    /// their dialogue.
+    pub(super) fn faults_at_hlrs(&self) -> (u64, u64) {
+        let counts = self.hlr_counters.iter().map(|counters| counters.snapshot().counts);
+        counts.fold((0, 0), |(lost, wrong), counts| {
+            (lost + counts.cancels_lost, wrong + counts.faults.values().sum::<u64>())
+        })
+    }
+
     /// The home networks' peers that the gateway does not have up.
     pub(super) fn missing(&self, peers: &[PeerLine]) -> Vec<String> {
-        let up = |host: &&String| {
-            peers.iter().any(|peer| peer.origin_host.as_ref() == Some(*host) && peer.up)
-        };
-        let homes = self.homes.iter().map(|home| &home.identity.host);
-        homes.filter(|host| !up(host)).cloned().collect()
+        let up = |home: &&String| peers.iter().any(|peer| peer.name == **home && peer.up);
+        self.homes.iter().filter(|home| !up(home)).cloned().collect()
     }
 
     /// A line for people: who is there.
     pub(super) fn cast(&self) -> String {
-        let mut countries: Vec<&str> =
-            self.population.networks.iter().map(|network| network.country.as_str()).collect();
+        let networks = &self.population.networks;
+        let mut countries: Vec<&str> = networks.iter().map(|n| n.country.as_str()).collect();
         countries.sort_unstable();
         countries.dedup();
         let customers: Vec<&str> =
             self.population.customers.iter().map(|customer| customer.name.as_str()).collect();
+        let of = |stack| networks.iter().filter(|n| n.access.stack() == stack).count();
         format!(
-            "{} visited MMEs in {} · {} HSSs of {}",
-            self.population.networks.len(),
+            "{} MMEs and {} STPs with VLR and SGSN in {} · {} HSSs and {} HLRs of {}",
+            of(Stack::Diameter),
+            of(Stack::Ss7),
             countries.join(", "),
-            self.homes.len(),
+            self.hsss.len(),
+            self.hlrs.len(),
             customers.join(", "),
         )
-    }
-
-    /// Where everybody connects to.
-    pub(super) fn gateway(&self) -> SocketAddr {
-        self.gateway
-    }
-}
-
-/// Who plays whom.
-#[derive(Default)]
-struct Cast {
-    homes: Vec<HssConfig>,
-    visited: Vec<VisitedNetwork>,
-    spare: Vec<Peer>,
-}
-
-impl Cast {
-    fn add(&mut self, peer: &Peer, rules: &Compiled, gateway: SocketAddr) {
-        let Some(own) = peer.diameter() else { return };
-        let Some(plmn) = rules.networks().of_realm(own.realm.as_bytes()) else {
-            return self.spare.push(peer.clone());
-        };
-        if TEST_MCCS.contains(&plmn.mcc()) {
-            return self.spare.push(peer.clone());
-        }
-        let source_ip: Option<IpAddr> = peer.addresses.first().copied();
-        let identity = Identity::new(&own.origin_host);
-        let home = rules.customers().into_iter().find(|customer| customer.plmns.contains(&plmn));
-        if let Some(home) = home {
-            let mut hss = HssConfig::new(&own.origin_host);
-            hss.connect = vec![gateway];
-            hss.source_ip = source_ip;
-            hss.cancel = true;
-            let prefixes = home.plmns.iter().map(ToString::to_string).collect();
-            hss.subscribers = Subscribers::Prefixes(prefixes);
-            self.homes.push(hss);
-        } else if let Ok(simulated) = plmn.to_string().parse() {
-            let named = rules.networks().network(plmn).map(|network| network.name.clone());
-            self.visited.push(VisitedNetwork {
-                name: named.map_or_else(|| plmn.to_string(), |name| name.to_string()),
-                plmn: simulated,
-                country: rules.networks().country(plmn).as_str().to_owned(),
-                identity,
-                source_ip,
-                signal: 1.0,
-            });
-        }
-    }
-
-    /// The customers that have an HSS, and where their plans and our networks meet.
-    fn customers(&self, rules: &Compiled, subscribers: u64) -> Result<Vec<Customer>, String> {
-        let played = |customer: &CustomerOutline| {
-            let known = |plmn: &Plmn| {
-                self.homes.iter().any(|home| match &home.subscribers {
-                    Subscribers::Prefixes(list) => list.contains(&plmn.to_string()),
-                    _ => false,
-                })
-            };
-            customer.plmns.iter().any(known)
-        };
-        let customers = rules.customers();
-        customers
-            .iter()
-            .filter(|customer| played(customer))
-            .map(|c| self.customer(c, rules, subscribers))
-            .collect()
-    }
-
-    fn customer(
-        &self,
-        outline: &CustomerOutline,
-        rules: &Compiled,
-        subscribers: u64,
-    ) -> Result<Customer, String> {
-        let plmn = outline.plmns.first().map(ToString::to_string).unwrap_or_default();
-        let plans = rules.plans();
-        let own = || plans.iter().filter(|plan| plan.customer == outline.name);
-        let mut countries: Vec<String> = own()
-            .flat_map(|plan| plan.countries.iter().map(|country| country.as_str().to_owned()))
-            .filter(|country| self.visited.iter().any(|network| network.country == *country))
-            .collect();
-        countries.dedup();
-        let preferred = own().filter(|plan| plan.enforced).flat_map(|plan| &plan.preferred);
-        Ok(Customer {
-            name: outline.name.to_string(),
-            realm: outline.realms.first().cloned().unwrap_or_default(),
-            imsi: ImsiRange::of_prefix(&plmn, subscribers)?,
-            countries,
-            preferred: preferred.filter_map(|plmn| plmn.to_string().parse().ok()).collect(),
-        })
     }
 }
 

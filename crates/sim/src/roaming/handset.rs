@@ -3,27 +3,25 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-use super::config::RoamersConfig;
+use super::config::{RoamersConfig, Stack};
+use super::request::{Cause, Request, Said, Step};
 use super::stats::Stats;
-use crate::diameter::parse::Outcome;
-use crate::diameter::{command, result};
-use crate::ids::Random;
+use crate::ids::{Plmn, Random};
 
-/// A request that a handset's MME shall send.
+/// A request that the nodes of a handset's network shall send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ask {
     pub(super) network: usize,
-    pub(super) handset: usize,
     pub(super) customer: usize,
     pub(super) imsi: u64,
-    pub(super) command: u32,
+    pub(super) tag: Tag,
 }
 
 /// What comes back with an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Tag {
     pub(super) handset: usize,
-    pub(super) command: u32,
+    pub(super) request: Request,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,40 +42,18 @@ struct Handset {
     state: State,
     country: usize,
     network: usize,
-    /// Bit n: the nth network of the country has refused in this attach.
+    /// Requests of the present step that have not ended yet, and the worst of what has.
+    pending: u8,
+    worst: Option<Cause>,
+    /// Bit n: the nth access of the country has refused in this attach.
     refused: u64,
     tries: u32,
-}
-
-/// What the visited network tells the handset, and so what it does next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cause {
-    /// #11, #13: look for another network.
-    OtherNetwork,
-    /// #15, #17 and the like: the same network again, for now.
-    SameNetwork,
-    /// #7, #8: the SIM is of no use here.
-    Barred,
-}
-
-impl Cause {
-    //= TS 29.272 Annex A.1
-    // 5001 maps to #8, 5004 to #11 (#13 for 5421), 5420 to #15, other errors to #17 (network failure).
-    pub(super) fn of(outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Experimental(result::USER_UNKNOWN) => Self::Barred,
-            Outcome::Experimental(result::ROAMING_NOT_ALLOWED | result::RAT_NOT_ALLOWED) => {
-                Self::OtherNetwork
-            }
-            _ => Self::SameNetwork,
-        }
-    }
 }
 
 /// All handsets, who of them waits for what, and the counters of what became of them.
 pub(super) struct Population {
     config: RoamersConfig,
-    /// Networks by country.
+    /// Accesses by country.
     countries: Vec<Vec<usize>>,
     /// Countries by customer.
     travels: Vec<Vec<usize>>,
@@ -116,83 +92,104 @@ impl Population {
         }
     }
 
-    /// Starts the attach of the handset that has been away longest, if there is one and room.
-    pub(super) fn begin(&mut self) -> Option<Ask> {
+    /// Starts the attach of the handset that has been away longest; false when there is none, or no
+    /// room.
+    pub(super) fn begin(&mut self, asks: &mut Vec<Ask>) -> bool {
         if self.in_progress >= self.config.in_progress {
-            return None;
+            return false;
         }
-        let id = self.detached.pop_front()?;
-        let handset = self.handsets.get_mut(id)?;
-        let travels = self.travels.get(handset.customer)?;
-        handset.country = *travels.get(handset.random.below(travels.len()))?;
+        let Some(id) = self.detached.pop_front() else { return false };
+        let Some(handset) = self.handsets.get_mut(id) else { return false };
+        let travels = self.travels.get(handset.customer).map_or(&[][..], Vec::as_slice);
+        let Some(country) = travels.get(handset.random.below(travels.len())) else { return false };
+        handset.country = *country;
         handset.refused = 0;
         handset.tries = 0;
         self.in_progress += 1;
         self.stats.attaches += 1;
-        self.pick(id);
-        self.attempt(id)
+        self.pick(id, None);
+        self.attempt(id, asks);
+        true
     }
 
-    /// The next handset whose timer has run out: a retry, a purge, or nothing to send.
-    pub(super) fn due(&mut self, now: u64) -> Option<Option<Ask>> {
-        let Reverse((at, id)) = *self.timers.peek()?;
-        if at > now {
-            return None;
+    /// Lets the next handset go on whose timer has run out: with a retry, a purge, or by leaving
+    /// silently. False when there is none.
+    pub(super) fn due(&mut self, now: u64, asks: &mut Vec<Ask>) -> bool {
+        if self.timers.peek().is_none_or(|Reverse((at, _))| *at > now) {
+            return false;
         }
-        self.timers.pop();
-        let handset = self.handsets.get_mut(id)?;
-        Some(match handset.state {
-            State::Waiting => self.attempt(id),
+        let Some(Reverse((_, id))) = self.timers.pop() else { return false };
+        let Some(handset) = self.handsets.get_mut(id) else { return true };
+        match handset.state {
+            State::Waiting => self.attempt(id, asks),
             State::Settled if handset.random.unit() >= self.config.silent_share => {
-                handset.state = State::Purging;
-                self.ask(id, command::PURGE_UE)
+                self.step(id, State::Purging, Step::Purge, asks);
             }
-            _ => {
-                self.detach(id);
-                None
-            }
-        })
+            _ => self.detach(id),
+        }
+        true
     }
 
     /// An answer came.
-    pub(super) fn answered(&mut self, tag: Tag, outcome: Outcome, now: u64) -> Option<Ask> {
-        let state = self.handsets.get(tag.handset)?.state;
-        match (state, outcome.is_success()) {
-            (State::Authenticating, true) => {
-                self.handsets.get_mut(tag.handset)?.state = State::Registering;
-                return self.ask(tag.handset, command::UPDATE_LOCATION);
-            }
-            (State::Registering, true) => self.registered(tag.handset, now),
-            (State::Authenticating | State::Registering, false) => {
-                self.refused(tag, outcome, now);
-            }
-            (State::Purging, _) => self.detach(tag.handset),
-            _ => {}
+    pub(super) fn answered(&mut self, tag: Tag, said: Said, now: u64, asks: &mut Vec<Ask>) {
+        let cause = said.cause();
+        if let (Some(_), Some(handset)) = (cause, self.handsets.get(tag.handset))
+            && handset.state != State::Purging
+        {
+            self.stats.refused(handset.network, said);
         }
-        None
+        self.ended(tag.handset, cause, now, asks);
     }
 
     /// No answer came, or a wrong one: the handset sees its timer end.
-    pub(super) fn failed(&mut self, tag: Tag, now: u64) {
-        match self.handsets.get(tag.handset).map(|h| h.state) {
-            Some(State::Authenticating | State::Registering) => self.retry(tag.handset, now),
-            Some(State::Purging) => self.detach(tag.handset),
+    pub(super) fn failed(&mut self, tag: Tag, now: u64, asks: &mut Vec<Ask>) {
+        self.ended(tag.handset, Some(Cause::SameNetwork), now, asks);
+    }
+
+    /// One of the present step's requests has ended; after the last one the handset goes on. In a
+    /// combined attach it is registered when both domains are.
+    fn ended(&mut self, id: usize, cause: Option<Cause>, now: u64, asks: &mut Vec<Ask>) {
+        let Some(handset) = self.handsets.get_mut(id) else { return };
+        handset.worst = handset.worst.max(cause);
+        handset.pending = handset.pending.saturating_sub(1);
+        if handset.pending > 0 {
+            return;
+        }
+        match (handset.state, handset.worst) {
+            (State::Authenticating, None) => {
+                self.step(id, State::Registering, Step::Register, asks);
+            }
+            (State::Registering, None) => self.registered(id, now),
+            (State::Authenticating | State::Registering, Some(cause)) => {
+                self.refused(id, cause, now);
+            }
+            (State::Purging, _) => self.detach(id),
             _ => {}
         }
     }
 
-    fn attempt(&mut self, id: usize) -> Option<Ask> {
-        let handset = self.handsets.get_mut(id)?;
-        handset.tries += 1;
-        handset.state = State::Authenticating;
+    fn attempt(&mut self, id: usize, asks: &mut Vec<Ask>) {
+        if let Some(handset) = self.handsets.get_mut(id) {
+            handset.tries += 1;
+        }
         self.stats.attempts += 1;
-        self.ask(id, command::AUTHENTICATION_INFORMATION)
+        self.step(id, State::Authenticating, Step::Authenticate, asks);
     }
 
-    fn ask(&self, id: usize, command: u32) -> Option<Ask> {
-        let h = self.handsets.get(id)?;
-        let (network, customer, imsi) = (h.network, h.customer, h.imsi);
-        Some(Ask { network, handset: id, customer, imsi, command })
+    /// Has the handset's network ask what the step needs.
+    fn step(&mut self, id: usize, state: State, step: Step, asks: &mut Vec<Ask>) {
+        let Some(handset) = self.handsets.get_mut(id) else { return };
+        let network = handset.network;
+        let Some(visited) = self.config.networks.get(network) else { return };
+        let requests = step.requests(visited.access.stack());
+        handset.state = state;
+        handset.pending = u8::try_from(requests.len()).unwrap_or(u8::MAX);
+        handset.worst = None;
+        let (customer, imsi) = (handset.customer, handset.imsi);
+        asks.extend(requests.iter().map(|request| {
+            let tag = Tag { handset: id, request: *request };
+            Ask { network, customer, imsi, tag }
+        }));
     }
 
     fn registered(&mut self, id: usize, now: u64) {
@@ -206,22 +203,25 @@ impl Population {
 
     //= TS 24.301 §5.5.1.2.5
     // #11 and #13 send the handset to another PLMN; after the rest it tries where it is.
-    fn refused(&mut self, tag: Tag, outcome: Outcome, now: u64) {
-        let Some(handset) = self.handsets.get(tag.handset) else { return };
-        let network = handset.network;
-        self.stats.refused(network, tag.command, outcome);
-        match Cause::of(outcome) {
+    fn refused(&mut self, id: usize, cause: Cause, now: u64) {
+        let Some(handset) = self.handsets.get(id) else { return };
+        match cause {
             Cause::Barred => {
                 self.stats.barred += 1;
-                self.give_up(tag.handset, now);
+                return self.give_up(id, now);
             }
-            Cause::OtherNetwork if !handset.sticky => {
-                self.forbid(tag.handset);
-                self.pick(tag.handset);
-                self.retry(tag.handset, now);
+            // A sticky handset insists on the network, but perhaps over its other access.
+            Cause::OtherNetwork if handset.sticky => {
+                let here = self.config.networks.get(handset.network).map(|n| n.plmn);
+                self.pick(id, here);
             }
-            Cause::OtherNetwork | Cause::SameNetwork => self.retry(tag.handset, now),
+            Cause::OtherNetwork => {
+                self.forbid(id);
+                self.pick(id, None);
+            }
+            Cause::SameNetwork => {}
         }
+        self.retry(id, now);
     }
 
     /// Tries again after the pause, unless this attach has had its tries.
@@ -252,7 +252,7 @@ impl Population {
         }
     }
 
-    /// Marks every MME of the handset's present network as refused.
+    /// Marks every access of the handset's present network as refused.
     fn forbid(&mut self, id: usize) {
         let Some(handset) = self.handsets.get_mut(id) else { return };
         let plmn = self.config.networks.get(handset.network).map(|n| n.plmn);
@@ -264,21 +264,33 @@ impl Population {
         }
     }
 
-    /// Picks one of the country's networks that have not refused yet, by signal; when all have,
-    /// the list starts anew, as after a manual search.
-    fn pick(&mut self, id: usize) {
+    /// Picks an access that the handset can use: of this network, or else of the country's networks
+    /// that have not refused yet, by signal; when all have, the list starts anew, as after a manual
+    /// search. Where both are there, the dice say whether it is 4G, or 2G and 3G.
+    fn pick(&mut self, id: usize, within: Option<Plmn>) {
         let Some(handset) = self.handsets.get_mut(id) else { return };
+        let Some(customer) = self.config.customers.get(handset.customer) else { return };
         let list = self.countries.get(handset.country).map_or(&[][..], Vec::as_slice);
-        if (0..list.len()).all(|bit| handset.refused & (1 << bit) != 0) {
+        let usable = list.iter().enumerate().filter_map(|(bit, index)| {
+            let network = self.config.networks.get(*index)?;
+            let is_open = within.is_none_or(|plmn| network.plmn == plmn);
+            let can = is_open && customer.can_use(&network.access);
+            can.then(|| (1u64 << bit, *index, network.access.stack(), network.signal.max(0.001)))
+        });
+        if within.is_some() || usable.clone().all(|(bit, ..)| handset.refused & bit != 0) {
             handset.refused = 0;
         }
         let refused = handset.refused;
-        let open = || list.iter().enumerate().filter(move |(bit, _)| refused & (1 << bit) == 0);
-        let signal = |n: usize| self.config.networks.get(n).map_or(0.0, |n| n.signal.max(0.001));
-        let mut point = handset.random.unit() * open().map(|(_, n)| signal(*n)).sum::<f64>();
-        for (_, network) in open() {
-            handset.network = *network;
-            point -= signal(*network);
+        let open = usable.filter(move |(bit, ..)| refused & bit == 0);
+        let over_map = handset.random.unit() < self.config.map_share;
+        let wanted = if over_map { Stack::Ss7 } else { Stack::Diameter };
+        let any = !open.clone().any(|(_, _, stack, _)| stack == wanted);
+        let fitting = open.filter(|(_, _, stack, _)| any || *stack == wanted);
+        let signal: f64 = fitting.clone().map(|(.., signal)| signal).sum();
+        let mut point = handset.random.unit() * signal;
+        for (_, network, _, signal) in fitting {
+            handset.network = network;
+            point -= signal;
             if point < 0.0 {
                 return;
             }
@@ -300,6 +312,8 @@ fn populate(config: &RoamersConfig) -> (Vec<Handset>, VecDeque<usize>) {
                 state: State::Detached,
                 country: 0,
                 network: 0,
+                pending: 0,
+                worst: None,
                 refused: 0,
                 tries: 0,
             });
@@ -317,86 +331,4 @@ fn nanos(duration: std::time::Duration) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::diameter::base::Identity;
-    use crate::roaming::{Customer, VisitedNetwork};
-
-    const STEERED: Outcome = Outcome::Experimental(result::ROAMING_NOT_ALLOWED);
-    const SUCCESS: Outcome = Outcome::Base(result::SUCCESS);
-
-    /// One handset in a country of two networks.
-    fn population(sticky: f64, tries: u32) -> Population {
-        let network = |plmn: &str| VisitedNetwork {
-            name: plmn.into(),
-            plmn: plmn.parse().unwrap(),
-            country: "GB".into(),
-            identity: Identity::new("mme1.visited.lab"),
-            source_ip: None,
-            signal: 1.0,
-        };
-        let customer = Customer {
-            name: "home".into(),
-            realm: "home.lab".into(),
-            imsi: "214070000000001..214070000000001".parse().unwrap(),
-            countries: vec!["GB".into()],
-            preferred: Vec::new(),
-        };
-        let to = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
-        let networks = vec![network("23410"), network("23415")];
-        let mut config = RoamersConfig::new(to, networks, vec![customer]);
-        config.sticky_share = sticky;
-        config.tries = tries;
-        config.silent_share = 0.0;
-        Population::new(config)
-    }
-
-    /// Answers an AIR with success and its ULR with `outcome`; gives the network that was tried.
-    fn attempt(population: &mut Population, air: Ask, outcome: Outcome) -> usize {
-        let tag = |ask: Ask| Tag { handset: ask.handset, command: ask.command };
-        assert_eq!(air.command, command::AUTHENTICATION_INFORMATION);
-        let ulr = population.answered(tag(air), SUCCESS, 0).unwrap();
-        assert_eq!((ulr.command, ulr.network), (command::UPDATE_LOCATION, air.network));
-        assert_eq!(population.answered(tag(ulr), outcome, 0), None);
-        air.network
-    }
-
-    fn tried(sticky: f64, refusals: usize) -> (Vec<usize>, Population) {
-        let mut population = population(sticky, 12);
-        let mut air = population.begin().unwrap();
-        let mut networks = Vec::new();
-        for _ in 0..refusals {
-            networks.push(attempt(&mut population, air, STEERED));
-            air = population.due(u64::MAX).unwrap().unwrap();
-        }
-        networks.push(attempt(&mut population, air, SUCCESS));
-        (networks, population)
-    }
-
-    #[test]
-    fn a_sticky_handset_insists_and_a_moving_one_goes_round() {
-        let (networks, population) = tried(1.0, 4);
-        assert!(networks.iter().all(|n| Some(n) == networks.first()), "{networks:?}");
-        assert_eq!(population.stats.attempts, 5);
-        let (networks, _) = tried(0.0, 1);
-        assert_ne!(networks.first(), networks.last());
-        // Both networks refuse: every pair of tries covers both.
-        let (networks, _) = tried(0.0, 3);
-        assert!(networks.chunks(2).all(|two| two.first() != two.last()), "{networks:?}");
-    }
-
-    #[test]
-    fn a_stay_ends_with_a_purge_and_tries_are_bounded() {
-        let (_, mut population) = tried(0.0, 0);
-        let pur = population.due(u64::MAX).unwrap().unwrap();
-        assert_eq!(pur.command, command::PURGE_UE);
-        assert_eq!(population.begin(), None);
-        population.answered(Tag { handset: 0, command: pur.command }, SUCCESS, 0);
-        assert!(population.begin().is_some());
-
-        let mut population = self::population(1.0, 1);
-        let air = population.begin().unwrap();
-        attempt(&mut population, air, STEERED);
-        assert_eq!((population.stats.abandoned, population.in_progress), (1, 0));
-    }
-}
+mod tests;

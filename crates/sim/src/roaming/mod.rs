@@ -3,8 +3,10 @@
 
 mod config;
 mod handset;
+mod mme;
+mod request;
 mod stats;
-mod visited;
+mod stp;
 
 use std::io;
 use std::sync::Arc;
@@ -16,11 +18,12 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::peer::Stop;
 use crate::tally::Tally;
-use handset::{Ask, Population};
-use visited::Visited;
+use handset::{Ask, Population, Tag};
+use mme::Mme;
+use stp::Stp;
 
-pub use config::{Customer, RoamersConfig, VisitedNetwork};
-pub use stats::{CustomerSnapshot, NetworkSnapshot, RoamersSnapshot};
+pub use config::{Access, Customer, RoamersConfig, Stack, VisitedNetwork};
+pub use stats::{CustomerSnapshot, NetworkSnapshot, RoamersSnapshot, StackSnapshot};
 
 /// A population that is ready to [`run`](Roamers::run).
 pub struct Roamers {
@@ -38,17 +41,67 @@ struct Shared {
     start: Instant,
 }
 
+/// What the population shares with the nodes of one access.
+enum Visited {
+    Mme(Box<Mme>),
+    Stp(Box<Stp>),
+}
+
+impl Visited {
+    fn new(number: usize, config: &RoamersConfig, unix: Duration) -> Option<Self> {
+        let network = config.networks.get(number)?;
+        Some(match &network.access {
+            Access::Mme { identity, source_ip } => {
+                let who = (identity, *source_ip);
+                Self::Mme(Box::new(Mme::new(number, network, who, &config.customers, unix)))
+            }
+            Access::Stp { vlr, sgsn, link } => {
+                Self::Stp(Box::new(Stp::new((vlr, sgsn), link, &config.customers)))
+            }
+        })
+    }
+
+    fn enqueue(&self, ask: Ask) {
+        match self {
+            Self::Mme(mme) => mme.enqueue(ask),
+            Self::Stp(stp) => stp.enqueue(ask),
+        }
+    }
+
+    fn is_connected(&self) -> bool {
+        match self {
+            Self::Mme(mme) => mme.is_connected(),
+            Self::Stp(stp) => stp.is_connected(),
+        }
+    }
+}
+
 impl Shared {
     fn nanos(&self, at: Instant) -> u64 {
         let since = at.saturating_duration_since(self.start);
         u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
     }
 
-    /// Hands a request to the MME that shall send it.
-    fn dispatch(&self, ask: Ask) {
-        if let Some(visited) = self.visited.get(ask.network) {
-            visited.enqueue(ask);
+    /// Tells the handsets something, and hands on what they ask for next.
+    fn tell(&self, what: impl FnOnce(&mut Population, &mut Vec<Ask>)) {
+        let mut asks = Vec::new();
+        what(&mut self.population.lock(), &mut asks);
+        for ask in asks {
+            if let Some(visited) = self.visited.get(ask.network) {
+                visited.enqueue(ask);
+            }
         }
+    }
+
+    /// Tells the handsets that nothing right will come of these requests.
+    fn fail(&self, tags: &[Tag]) {
+        if tags.is_empty() {
+            return;
+        }
+        let now = self.nanos(Instant::now());
+        self.tell(|population, asks| {
+            tags.iter().for_each(|tag| population.failed(*tag, now, asks));
+        });
     }
 }
 
@@ -60,7 +113,8 @@ impl Roamers {
     pub fn new(config: RoamersConfig) -> io::Result<Self> {
         config.check().map_err(|text| io::Error::new(io::ErrorKind::InvalidInput, text))?;
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let visited = (0..config.networks.len()).map(|i| Visited::new(&config, i, unix)).collect();
+        let visited = 0..config.networks.len();
+        let visited = visited.filter_map(|number| Visited::new(number, &config, unix)).collect();
         let population = Mutex::new(Population::new(config.clone()));
         let shared = Shared { config, population, visited, start: Instant::now() };
         Ok(Self { shared: Arc::new(shared) })
@@ -73,21 +127,35 @@ impl Roamers {
     }
 
     /// Connects every visited network and lets the handsets roam until stopped. Then no new request
-    /// starts; each MME waits for its outstanding answers, sends DPR and closes.
+    /// starts; each node waits for its outstanding answers, takes its leave and closes. Who cannot
+    /// connect tries again for ever.
     ///
     /// # Errors
-    /// None at present: an MME that cannot connect tries again for ever.
+    /// The system's when an SCTP endpoint cannot be bound.
     pub async fn run(self, mut stop: Stop) -> io::Result<()> {
         let mut tasks = JoinSet::new();
         for index in 0..self.shared.visited.len() {
-            tasks.spawn(visited::run(self.shared.clone(), index, stop.clone()));
+            tasks.spawn(serve(self.shared.clone(), index, stop.clone()));
         }
+        let mut done = Ok(());
         tokio::select! {
             () = pace(&self.shared) => {}
             () = stop.stopped() => {}
+            Some(Ok(Err(error))) = tasks.join_next() => done = Err(error),
         }
         while tasks.join_next().await.is_some() {}
-        Ok(())
+        done
+    }
+}
+
+async fn serve(shared: Arc<Shared>, index: usize, stop: Stop) -> io::Result<()> {
+    match shared.visited.get(index) {
+        Some(Visited::Mme(mme)) => {
+            mme::run(&shared, mme, stop).await;
+            Ok(())
+        }
+        Some(Visited::Stp(stp)) => stp::run(&shared, stp, stop).await,
+        None => Ok(()),
     }
 }
 
@@ -107,17 +175,15 @@ async fn pace(shared: &Shared) {
         if !shared.visited.iter().any(Visited::is_connected) {
             tokens = 0.0;
         }
-        let mut population = shared.population.lock();
-        while let Some(due) = population.due(shared.nanos(now)) {
-            if let Some(ask) = due {
-                shared.dispatch(ask);
+        shared.tell(|population, asks| {
+            while population.due(shared.nanos(now), asks) {}
+            while tokens >= 1.0 {
+                tokens -= 1.0;
+                if !population.begin(asks) {
+                    break;
+                }
             }
-        }
-        while tokens >= 1.0 {
-            tokens -= 1.0;
-            let Some(ask) = population.begin() else { break };
-            shared.dispatch(ask);
-        }
+        });
     }
 }
 
@@ -127,11 +193,22 @@ impl RoamersCounters {
     pub fn snapshot(&self) -> RoamersSnapshot {
         let shared = &self.0;
         let mut snapshot = shared.population.lock().stats.snapshot(&shared.config);
-        let mut sum = Tally::default();
+        let (mut diameter, mut ss7) = (Tally::default(), Tally::default());
         for (visited, network) in shared.visited.iter().zip(&mut snapshot.networks) {
-            visited.read(network, &mut sum);
+            match visited {
+                Visited::Mme(mme) => mme.read(network, &mut diameter),
+                Visited::Stp(stp) => stp.read(network, &mut ss7),
+            }
         }
-        snapshot.report = sum.report(shared.start.elapsed().as_secs_f64());
+        let seconds = shared.start.elapsed().as_secs_f64();
+        for (stack, report) in
+            [(Stack::Diameter, diameter.report(seconds)), (Stack::Ss7, ss7.report(seconds))]
+        {
+            if let Some(one) = snapshot.stacks.get_mut(stack.name()) {
+                one.report = report;
+            }
+        }
+        snapshot.total.report = diameter.report_with(&ss7, seconds);
         snapshot
     }
 }

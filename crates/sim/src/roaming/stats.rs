@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::config::RoamersConfig;
-use crate::diameter::command;
-use crate::diameter::parse::Outcome;
+use super::config::{RoamersConfig, Stack};
+use super::request::Said;
 use crate::hss::counters::bump;
 use crate::tally::Report;
 
@@ -16,20 +15,34 @@ pub(super) struct Stats {
     pub(super) attempts: u64,
     pub(super) abandoned: u64,
     pub(super) barred: u64,
-    pub(super) cancels: u64,
-    refusals: Vec<(Outcome, u64)>,
-    registered: u64,
-    preferred: u64,
-    comparable: u64,
     tries: Vec<u64>,
-    networks: Vec<(u64, u64)>,
+    /// By stack.
+    sides: [Side; Stack::ALL.len()],
+    networks: Vec<Place>,
     customers: Vec<CustomerSnapshot>,
-    /// By customer and network: `None` where the customer prefers nothing in the country.
+    /// By customer and access: `None` where the customer prefers nothing in the country.
     preference: Vec<Vec<Option<bool>>>,
 }
 
-/// One visited MME.
-#[derive(Clone, Debug, Default, Serialize, PartialEq)]
+/// What came over one stack.
+#[derive(Default)]
+struct Side {
+    refusals: Vec<(Said, u64)>,
+    registered: u64,
+    preferred: u64,
+    comparable: u64,
+    home_requests: u64,
+}
+
+/// What came of one access of a visited network.
+struct Place {
+    stack: Stack,
+    registered: u64,
+    refused: u64,
+}
+
+/// One access of a visited network.
+#[derive(Clone, Debug, Serialize, PartialEq)]
 pub struct NetworkSnapshot {
     /// Its name in the configuration.
     pub name: String,
@@ -37,15 +50,17 @@ pub struct NetworkSnapshot {
     pub plmn: String,
     /// Its country.
     pub country: String,
-    /// Origin-Host.
-    pub origin_host: String,
-    /// True while its connection to the gateway is open.
+    /// What its nodes speak: 4G, or 2G and 3G.
+    pub stack: Stack,
+    /// Origin-Host of its MME, or the number of its VLR.
+    pub node: String,
+    /// True while it has a connection to the gateway over which traffic may go.
     pub connected: bool,
     /// Connections opened so far.
     pub opened: u64,
-    /// Successful registrations.
+    /// Successful registrations; a combined one of both domains counts once.
     pub registered: u64,
-    /// Refused ULRs and AIRs.
+    /// Refused registrations and authentications, each domain's.
     pub refused: u64,
     /// Requests waiting for their answer now.
     pub outstanding: u64,
@@ -70,33 +85,43 @@ pub struct CustomerSnapshot {
     pub preferred_share: f64,
 }
 
+/// What came over one stack.
+#[derive(Clone, Debug, Default, Serialize, PartialEq)]
+pub struct StackSnapshot {
+    /// Attaches that ended in a registration there.
+    pub registered: u64,
+    /// Refused registrations and authentications by code; experimental ones as `exp:5004`.
+    pub refusals: BTreeMap<String, u64>,
+    /// Registrations on a preferred network, over those where the customer prefers any; 0 to 1.
+    pub preferred_share: f64,
+    /// What came from home networks and was answered: CLR, IDR, DSR and RSR; cancelLocation.
+    pub home_requests: u64,
+    /// Transactions, faults and latency over all nodes.
+    #[serde(flatten)]
+    pub report: Report,
+}
+
 /// The population at one moment. All counts are since its start.
 #[derive(Clone, Debug, Default, Serialize, PartialEq)]
 pub struct RoamersSnapshot {
     /// Attaches begun; each ends registered, abandoned or barred.
     pub attaches: u64,
-    /// Tries of all attaches: AIR, then ULR.
+    /// Tries of all attaches: authentication, then registration.
     pub attempts: u64,
-    /// Attaches that ended in a registration.
-    pub registered: u64,
     /// Attaches that used up their tries.
     pub abandoned: u64,
-    /// Attaches ended by 5001, user unknown.
+    /// Attaches ended because the home network does not know the subscriber.
     pub barred: u64,
-    /// Refused AIRs and ULRs by code; experimental ones as `exp:5004`.
-    pub refusals: BTreeMap<String, u64>,
     /// At index n: registrations that took n+1 tries.
     pub tries: Vec<u64>,
-    /// Registrations on a preferred network, over those where the customer prefers any; 0 to 1.
-    pub preferred_share: f64,
-    /// CLR, IDR, DSR and RSR that came from home networks and were answered.
-    pub home_requests: u64,
-    /// Transactions, faults and latency over all MMEs.
+    /// All stacks together.
     #[serde(flatten)]
-    pub report: Report,
+    pub total: StackSnapshot,
+    /// By stack's name.
+    pub stacks: BTreeMap<&'static str, StackSnapshot>,
     /// By home network.
     pub customers: Vec<CustomerSnapshot>,
-    /// By visited MME.
+    /// By access of visited networks.
     pub networks: Vec<NetworkSnapshot>,
 }
 
@@ -106,6 +131,11 @@ impl Stats {
             name: c.name.clone(),
             subscribers: c.imsi.count(),
             ..CustomerSnapshot::default()
+        });
+        let networks = config.networks.iter().map(|network| Place {
+            stack: network.access.stack(),
+            registered: 0,
+            refused: 0,
         });
         let preference = config.customers.iter().map(|customer| {
             let prefers = |plmn| customer.preferred.contains(plmn);
@@ -119,20 +149,15 @@ impl Stats {
             attempts: 0,
             abandoned: 0,
             barred: 0,
-            cancels: 0,
-            refusals: Vec::new(),
-            registered: 0,
-            preferred: 0,
-            comparable: 0,
             tries: Vec::new(),
-            networks: vec![(0, 0); config.networks.len()],
+            sides: Default::default(),
+            networks: networks.collect(),
             customers: customers.collect(),
             preference: preference.collect(),
         }
     }
 
     pub(super) fn registered(&mut self, customer: usize, network: usize, tries: u32) {
-        self.registered += 1;
         let index = usize::try_from(tries.saturating_sub(1)).unwrap_or(0);
         if self.tries.len() <= index {
             self.tries.resize(index + 1, 0);
@@ -140,59 +165,82 @@ impl Stats {
         if let Some(count) = self.tries.get_mut(index) {
             *count += 1;
         }
-        if let Some((registered, _)) = self.networks.get_mut(network) {
-            *registered += 1;
-        }
+        let Some(place) = self.networks.get_mut(network) else { return };
+        place.registered += 1;
+        let Some(side) = self.sides.get_mut(place.stack as usize) else { return };
+        side.registered += 1;
         let known = self.preference.get(customer).and_then(|list| list.get(network)).copied();
         let Some(home) = self.customers.get_mut(customer) else { return };
         home.registered += 1;
         if let Some(preferred) = known.flatten() {
-            self.comparable += 1;
+            side.comparable += 1;
             home.comparable += 1;
-            self.preferred += u64::from(preferred);
+            side.preferred += u64::from(preferred);
             home.preferred += u64::from(preferred);
         }
     }
 
-    pub(super) fn refused(&mut self, network: usize, command: u32, outcome: Outcome) {
-        if command == command::PURGE_UE {
-            return;
-        }
-        bump(&mut self.refusals, outcome);
-        if let Some((_, refused)) = self.networks.get_mut(network) {
-            *refused += 1;
+    pub(super) fn refused(&mut self, network: usize, said: Said) {
+        let Some(place) = self.networks.get_mut(network) else { return };
+        place.refused += 1;
+        if let Some(side) = self.sides.get_mut(place.stack as usize) {
+            bump(&mut side.refusals, said);
         }
     }
 
-    /// The snapshot without what the MMEs' connections know.
+    /// A home network's own requests were answered.
+    pub(super) fn asked_by_homes(&mut self, stack: Stack, requests: u64) {
+        if let Some(side) = self.sides.get_mut(stack as usize) {
+            side.home_requests += requests;
+        }
+    }
+
+    /// The snapshot without what the nodes' connections know.
     pub(super) fn snapshot(&self, config: &RoamersConfig) -> RoamersSnapshot {
         let networks =
-            config.networks.iter().zip(&self.networks).map(|(n, counts)| NetworkSnapshot {
+            config.networks.iter().zip(&self.networks).map(|(n, place)| NetworkSnapshot {
                 name: n.name.clone(),
                 plmn: n.plmn.to_string(),
                 country: n.country.clone(),
-                origin_host: n.identity.host.clone(),
-                registered: counts.0,
-                refused: counts.1,
-                ..NetworkSnapshot::default()
+                stack: place.stack,
+                node: n.access.node().to_owned(),
+                connected: false,
+                opened: 0,
+                registered: place.registered,
+                refused: place.refused,
+                outstanding: 0,
+                answered: 0,
             });
         let customers = self.customers.iter().cloned().map(|mut c| {
             c.preferred_share = share(c.preferred, c.comparable);
             c
         });
+        let stacks = Stack::ALL.iter().zip(&self.sides);
         RoamersSnapshot {
             attaches: self.attaches,
             attempts: self.attempts,
-            registered: self.registered,
             abandoned: self.abandoned,
             barred: self.barred,
-            refusals: self.refusals.iter().map(|(o, n)| (o.to_string(), *n)).collect(),
             tries: self.tries.clone(),
-            preferred_share: share(self.preferred, self.comparable),
-            home_requests: self.cancels,
-            report: Report::default(),
+            total: Side::snapshot(&self.sides.each_ref()),
+            stacks: stacks.map(|(stack, side)| (stack.name(), Side::snapshot(&[side]))).collect(),
             customers: customers.collect(),
             networks: networks.collect(),
+        }
+    }
+}
+
+impl Side {
+    /// These together.
+    fn snapshot(sides: &[&Self]) -> StackSnapshot {
+        let sum = |of: fn(&Self) -> u64| sides.iter().map(|side| of(side)).sum::<u64>();
+        let refusals = sides.iter().flat_map(|side| &side.refusals);
+        StackSnapshot {
+            registered: sum(|side| side.registered),
+            refusals: refusals.map(|(said, n)| (said.to_string(), *n)).collect(),
+            preferred_share: share(sum(|side| side.preferred), sum(|side| side.comparable)),
+            home_requests: sum(|side| side.home_requests),
+            report: Report::default(),
         }
     }
 }

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use sctp::{Association, Backend, Endpoint, Event, Peer, Refused, Settings};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
 
 use super::Outbox;
@@ -44,6 +44,18 @@ pub struct LinkConfig {
     /// Point codes, routing context. The ASP identifier, if any, is the first one's; the others
     /// follow.
     pub asp: AspConfig,
+    /// Where the associations are not alike, one entry for each: then `connections`, `local` and
+    /// the ASP identifier in `asp` say nothing.
+    pub members: Vec<Member>,
+}
+
+/// What one association has for itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Member {
+    /// Its ASP identifier.
+    pub asp_id: Option<u32>,
+    /// Its local addresses.
+    pub local: Vec<IpAddr>,
 }
 
 impl LinkConfig {
@@ -58,7 +70,12 @@ impl LinkConfig {
             gateway,
             connections: 1,
             asp,
+            members: Vec::new(),
         }
+    }
+
+    fn count(&self) -> usize {
+        if self.members.is_empty() { self.connections.max(1) } else { self.members.len() }
     }
 
     fn bind(&self, index: usize) -> io::Result<Endpoint> {
@@ -72,12 +89,17 @@ impl LinkConfig {
             }
             other => other,
         };
-        Endpoint::bind(backend, &self.local, next(self.local_port), &self.settings, admits)
+        let local = self.members.get(index).map_or(&self.local, |member| &member.local);
+        Endpoint::bind(backend, local, next(self.local_port), &self.settings, admits)
     }
 
     fn asp(&self, index: usize) -> AspConfig {
         let offset = u32::try_from(index).unwrap_or(0);
-        AspConfig { asp_id: self.asp.asp_id.map(|id| id + offset), ..self.asp.clone() }
+        let asp_id = match self.members.get(index) {
+            Some(member) => member.asp_id,
+            None => self.asp.asp_id.map(|id| id + offset),
+        };
+        AspConfig { asp_id, ..self.asp.clone() }
     }
 }
 
@@ -138,6 +160,8 @@ pub(crate) struct Links {
     unsent: u64,
     made: mpsc::UnboundedSender<(usize, Association)>,
     fresh: mpsc::UnboundedReceiver<(usize, Association)>,
+    /// Somebody else has something for the node to do.
+    wake: Arc<Notify>,
 }
 
 fn nanos(duration: Duration) -> u64 {
@@ -148,7 +172,7 @@ impl Links {
     /// Binds the endpoints; call it inside a tokio runtime.
     pub(crate) fn bind(config: LinkConfig) -> io::Result<Self> {
         let (made, fresh) = mpsc::unbounded_channel();
-        let links = (0..config.connections.max(1)).map(|index| {
+        let links = (0..config.count()).map(|index| {
             Ok(Link {
                 endpoint: Arc::new(config.bind(index)?),
                 association: None,
@@ -159,7 +183,13 @@ impl Links {
         });
         let links = links.collect::<io::Result<Vec<_>>>()?;
         let start = Instant::now();
-        Ok(Self { config, links, start, turn: 0, connected: 0, unsent: 0, made, fresh })
+        let wake = Arc::new(Notify::new());
+        Ok(Self { config, links, start, turn: 0, connected: 0, unsent: 0, made, fresh, wake })
+    }
+
+    /// Gives the node a turn whenever `wake` is notified, too.
+    pub(crate) fn woken_by(self, wake: Arc<Notify>) -> Self {
+        Self { wake, ..self }
     }
 
     fn now(&self) -> u64 {
@@ -241,6 +271,7 @@ impl Links {
                 biased;
                 () = poll_fn(|cx| poll(&mut self.links, cx, &mut events)) => {}
                 Some((index, association)) = self.fresh.recv() => self.up(index, association),
+                () = self.wake.notified() => {}
                 waited = pacer.until(at) => waited?,
             }
             let now = self.now();

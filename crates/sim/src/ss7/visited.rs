@@ -235,7 +235,14 @@ impl<T> Visited<T> {
 
     /// Takes an SCCP message.
     pub fn receive(&mut self, sccp: &[u8], now: u64, out: &mut Outbox) -> Heard<T> {
-        let Some(unit) = Unit::read(sccp) else { return self.stray("no unitdata") };
+        match Unit::read(sccp) {
+            Some(unit) => self.take(unit, now, out),
+            None => self.stray("no unitdata"),
+        }
+    }
+
+    /// Takes a unitdata message.
+    pub fn take(&mut self, unit: Unit, now: u64, out: &mut Outbox) -> Heard<T> {
         let Some(reading) = message::read(&unit.data) else { return self.stray("no TCAP") };
         if let Some(cause) = unit.returned {
             return self.returned(&reading, cause, now);

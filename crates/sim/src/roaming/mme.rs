@@ -3,7 +3,6 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -11,8 +10,9 @@ use tokio::sync::Notify;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Shared;
-use super::config::RoamersConfig;
+use super::config::{Customer, Stack, VisitedNetwork};
 use super::handset::{Ask, Tag};
+use super::request::{Request, Said};
 use super::stats::NetworkSnapshot;
 use crate::check::{Checker, Verdict};
 use crate::diameter::base::{self, Identity};
@@ -29,11 +29,13 @@ use crate::wire::{Fill, Wire};
 const TICK: Duration = Duration::from_millis(20);
 
 /// What an MME shares with the population and with displays.
-pub(super) struct Visited {
+pub(super) struct Mme {
     me: Identity,
     tail: Tail,
-    /// Requests by customer.
-    templates: Vec<Templates>,
+    /// Local address to connect from.
+    source_ip: Option<IpAddr>,
+    /// Requests by customer; none for those without a realm.
+    templates: Vec<Option<Templates>>,
     state: Mutex<State>,
     wake: Notify,
 }
@@ -45,29 +47,33 @@ struct State {
     checker: Checker<Tag>,
 }
 
-impl Visited {
-    pub(super) fn new(config: &RoamersConfig, index: usize, unix: Duration) -> Self {
-        let network = config.networks.get(index);
-        let me = network.map_or_else(|| Identity::new(""), |n| n.identity.clone());
-        let visited = network.map_or([0; 3], |n| n.plmn.octets());
+impl Mme {
+    /// The `number`th node of the population.
+    pub(super) fn new(
+        number: usize,
+        network: &VisitedNetwork,
+        (me, source_ip): (&Identity, Option<IpAddr>),
+        customers: &[Customer],
+        unix: Duration,
+    ) -> Self {
         let session_prefix = format!("{};{};", me.host, unix.as_secs());
-        let templates = config.customers.iter().map(|customer| {
-            Templates::new(Common {
-                me: &me,
+        let templates = customers.iter().map(|customer| {
+            Some(Templates::new(Common {
+                me,
                 session_prefix: &session_prefix,
-                realm: &customer.realm,
+                realm: customer.realm.as_deref()?,
                 host: None,
                 imsi_digits: customer.imsi.digits,
-                visited,
-            })
+                visited: network.plmn.octets(),
+            }))
         });
         let templates = templates.collect();
         let end_to_end = first_end_to_end(unix.as_secs(), u64::from(unix.subsec_nanos()));
-        let number = u32::try_from(index).unwrap_or(0);
-        let checker = Checker::new(number, end_to_end, &session_prefix);
-        let tail = Tail::plain(&me, Outcome::Base(result::SUCCESS));
+        let checker = Checker::new(u32::try_from(number).unwrap_or(0), end_to_end, &session_prefix);
+        let tail = Tail::plain(me, Outcome::Base(result::SUCCESS));
         let state = State { connected: false, opened: 0, queue: Vec::new(), checker };
-        Self { me, tail, templates, state: Mutex::new(state), wake: Notify::new() }
+        let (state, wake) = (Mutex::new(state), Notify::new());
+        Self { me: me.clone(), tail, source_ip, templates, state, wake }
     }
 
     pub(super) fn enqueue(&self, ask: Ask) {
@@ -102,32 +108,33 @@ impl Visited {
         let mut state = self.state.lock();
         let State { queue, checker, .. } = &mut *state;
         for ask in queue.drain(..) {
-            let Some(templates) = self.templates.get(ask.customer) else { continue };
-            let tag = Tag { handset: ask.handset, command: ask.command };
-            let ids = checker.issue(ask.command, tag, now, now);
-            templates.stamp(&mut wire.out, ask.command, ids, ask.imsi);
+            let templates = self.templates.get(ask.customer);
+            let (Some(Some(templates)), Request::Diameter(command)) = (templates, ask.tag.request)
+            else {
+                continue;
+            };
+            let ids = checker.issue(command, ask.tag, now, now);
+            templates.stamp(&mut wire.out, command, ids, ask.imsi);
         }
     }
 }
 
 /// Runs the MME until stopped: connects, serves, connects again.
-pub(super) async fn run(shared: Arc<Shared>, index: usize, mut stop: Stop) {
-    let Some(visited) = shared.visited.get(index) else { return };
-    let source = shared.config.networks.get(index).and_then(|n| n.source_ip);
+pub(super) async fn run(shared: &Shared, mme: &Mme, mut stop: Stop) {
     let mut backoff = Backoff::new();
     while !stop.is_stopped() {
-        if let Ok(wire) = open(shared.config.gateway, source, &visited.me).await {
+        if let Ok(wire) = open(shared.config.gateway, mme.source_ip, &mme.me).await {
             backoff = Backoff::new();
-            visited.set_connected(true);
-            let mut mme = Mme { shared: &shared, visited, wire };
-            let done = mme.serve(&mut stop).await;
-            visited.set_connected(false);
+            mme.set_connected(true);
+            let mut service = Service { shared, mme, wire };
+            let done = service.serve(&mut stop).await;
+            mme.set_connected(false);
             if done.is_ok() {
-                leave(mme.wire, &visited.me).await;
+                leave(service.wire, &mme.me).await;
                 return;
             }
         }
-        fail_all(&shared, visited);
+        fail_all(shared, mme);
         if !stop.is_stopped() {
             backoff.wait(&mut stop).await;
         }
@@ -135,28 +142,24 @@ pub(super) async fn run(shared: Arc<Shared>, index: usize, mut stop: Stop) {
 }
 
 /// Without a connection every request fails: what was outstanding, and what waits.
-fn fail_all(shared: &Shared, visited: &Visited) {
+fn fail_all(shared: &Shared, mme: &Mme) {
     let mut tags = Vec::new();
     {
-        let mut state = visited.state.lock();
+        let mut state = mme.state.lock();
         state.checker.abandon(|tag| tags.push(tag));
-        let waiting = state.queue.drain(..);
-        tags.extend(waiting.map(|ask| Tag { handset: ask.handset, command: ask.command }));
+        tags.extend(state.queue.drain(..).map(|ask| ask.tag));
     }
-    let now = shared.nanos(Instant::now());
-    let mut population = shared.population.lock();
-    for tag in tags {
-        population.failed(tag, now);
-    }
+    shared.fail(&tags);
 }
 
-struct Mme<'a> {
+/// One connection of an MME.
+struct Service<'a> {
     shared: &'a Shared,
-    visited: &'a Visited,
+    mme: &'a Mme,
     wire: Wire,
 }
 
-impl Mme<'_> {
+impl Service<'_> {
     /// Serves the connection; `Ok` when stopped and everything outstanding has ended.
     async fn serve(&mut self, stop: &mut Stop) -> io::Result<()> {
         let ip = self.wire.local_ip()?;
@@ -166,13 +169,13 @@ impl Mme<'_> {
         self.receive(ip)?;
         loop {
             if stop.is_stopped() {
-                let mut state = self.visited.state.lock();
+                let mut state = self.mme.state.lock();
                 state.queue.clear();
                 if state.checker.outstanding() == 0 {
                     return Ok(());
                 }
             }
-            self.visited.send(&mut self.wire, self.shared.nanos(Instant::now()));
+            self.mme.send(&mut self.wire, self.shared.nanos(Instant::now()));
             self.wire.flush()?;
             tokio::select! {
                 biased;
@@ -185,7 +188,7 @@ impl Mme<'_> {
                     watchdog.heard(Instant::now());
                     self.receive(ip)?;
                 }
-                () = self.visited.wake.notified() => {}
+                () = self.mme.wake.notified() => {}
             }
         }
     }
@@ -195,17 +198,12 @@ impl Mme<'_> {
         let at = self.shared.nanos(now);
         let timeout = u64::try_from(self.shared.config.timeout.as_nanos()).unwrap_or(u64::MAX);
         let mut lost = Vec::new();
-        self.visited.state.lock().checker.expire(at, timeout, |tag| lost.push(tag));
-        if !lost.is_empty() {
-            let mut population = self.shared.population.lock();
-            for tag in lost {
-                population.failed(tag, at);
-            }
-        }
+        self.mme.state.lock().checker.expire(at, timeout, |tag| lost.push(tag));
+        self.shared.fail(&lost);
         match watchdog.poll(now) {
             Watch::Quiet => Ok(()),
             Watch::SendDwr => {
-                base::dwr(&mut self.wire.out, &self.visited.me, (0, 0));
+                base::dwr(&mut self.wire.out, &self.mme.me, (0, 0));
                 Ok(())
             }
             Watch::Dead => Err(io::ErrorKind::TimedOut.into()),
@@ -214,17 +212,17 @@ impl Mme<'_> {
 
     fn receive(&mut self, ip: IpAddr) -> io::Result<()> {
         let now = self.shared.nanos(Instant::now());
-        let visited = self.visited;
+        let mme = self.mme;
         let mut verdicts = Vec::new();
         let mut home_requests = 0;
         let mut wrong = None;
         let framing = {
-            let mut state = visited.state.lock();
+            let mut state = mme.state.lock();
             self.wire.frames(|frame, out| match Message::parse(frame) {
                 Err(error) => wrong = Some(error),
                 Ok(request) if request.is_request() => {
-                    if serve_base(&visited.me, ip, &request, out) == Served::Application {
-                        serve_visited(&visited.me, &visited.tail, &request, out);
+                    if serve_base(&mme.me, ip, &request, out) == Served::Application {
+                        serve_visited(&mme.me, &mme.tail, &request, out);
                         home_requests += 1;
                     }
                 }
@@ -239,19 +237,18 @@ impl Mme<'_> {
 
     /// Tells the handsets what came, and hands on what they ask for next.
     fn tell(&self, verdicts: Vec<Verdict<Tag>>, home_requests: u64, now: u64) {
-        let mut population = self.shared.population.lock();
-        population.stats.cancels += home_requests;
-        for verdict in verdicts {
-            match verdict {
-                Verdict::Answered(tag, outcome) => {
-                    if let Some(ask) = population.answered(tag, outcome, now) {
-                        self.shared.dispatch(ask);
+        self.shared.tell(|population, asks| {
+            population.stats.asked_by_homes(Stack::Diameter, home_requests);
+            for verdict in verdicts {
+                match verdict {
+                    Verdict::Answered(tag, outcome) => {
+                        population.answered(tag, Said::Diameter(outcome), now, asks);
                     }
+                    Verdict::Mismatched(Some(tag)) => population.failed(tag, now, asks),
+                    Verdict::Mismatched(None) | Verdict::Duplicated | Verdict::Late => {}
                 }
-                Verdict::Mismatched(Some(tag)) => population.failed(tag, now),
-                Verdict::Mismatched(None) | Verdict::Duplicated | Verdict::Late => {}
             }
-        }
+        });
     }
 }
 
