@@ -78,23 +78,8 @@ struct Driver {
 
 /// Runs until the endpoint and all its associations are gone.
 pub(super) async fn run(plan: Plan) {
-    let Plan { ways, port, settings, admits, bell, counters, accepted, mut connects, baker } = plan;
-    let mut driver = Driver {
-        ways,
-        port,
-        settings,
-        admits,
-        bell: Arc::clone(&bell),
-        counters,
-        accepted,
-        baker,
-        start: Instant::now(),
-        peers: Vec::new(),
-        waiting: HashMap::new(),
-        paths: HashMap::new(),
-        due: Vec::new(),
-        buffer: vec![0; PACKET_OCTETS_MAX].into_boxed_slice(),
-    };
+    let (mut driver, mut connects) = Driver::new(plan);
+    let bell = Arc::clone(&driver.bell);
     let mut is_open = true;
     while is_open || driver.peers.iter().any(Option::is_some) {
         let sleep = driver.sleep();
@@ -112,6 +97,27 @@ pub(super) async fn run(plan: Plan) {
 }
 
 impl Driver {
+    fn new(plan: Plan) -> (Self, mpsc::Receiver<Connect>) {
+        let Plan { ways, port, settings, admits, bell, counters, accepted, connects, baker } = plan;
+        let driver = Self {
+            ways,
+            port,
+            settings,
+            admits,
+            bell,
+            counters,
+            accepted,
+            baker,
+            start: Instant::now(),
+            peers: Vec::new(),
+            waiting: HashMap::new(),
+            paths: HashMap::new(),
+            due: Vec::new(),
+            buffer: vec![0; PACKET_OCTETS_MAX].into_boxed_slice(),
+        };
+        (driver, connects)
+    }
+
     fn now_ms(&self) -> u64 {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
@@ -451,3 +457,6 @@ impl Driver {
 fn allowed(admits: &Admits, addresses: &[IpAddr]) -> Vec<IpAddr> {
     addresses.iter().copied().filter(|address| admits(&[*address])).collect()
 }
+
+#[cfg(test)]
+mod fuzz;
