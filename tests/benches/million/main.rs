@@ -1,18 +1,20 @@
-//! A million S6a transactions through the release gateway, twice.
+//! A million transactions through the release gateway, three times.
 //!
 //!     cargo bench -p tests --bench million
 //!     cargo bench -p tests --bench million -- --short     50,000 and fewer accidents, for CI
 //!     cargo bench -p tests --bench million -- --json      one JSON object on stdout
 //!
-//! First in peace, as fast as it goes: nothing may be lost, repeated or mixed up, and what the
+//! First S6a in peace, as fast as it goes: nothing may be lost, repeated or mixed up, and what the
 //! homes saw and what the gateway refused must add up. Then at a steady rate while one home after
 //! another is killed and restarted, five times in all, and the policies are reloaded a hundred
 //! times, by SIGHUP and by saving a file in turn: every request must be answered, exactly once.
+//! Then MAP, in peace again, over our own SCTP: the VLR and the HLR must agree on every outcome.
 //! The exit status is 1 if that is not so. With root it runs in namespaces of its own.
 #![allow(clippy::disallowed_methods, reason = "a benchmark has a clock, sockets and processes")]
 
 #[path = "../rig/mod.rs"]
 mod rig;
+mod signalling;
 
 use std::process::{Command, ExitCode};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -61,7 +63,7 @@ fn main() -> ExitCode {
         eprintln!("million: {why}");
         return ExitCode::from(2);
     }
-    place::enter().unwrap_or_else(|| match both(plan) {
+    place::enter().unwrap_or_else(|| match all(plan) {
         Ok(phases) => show(&phases, has("--json")),
         Err(why) => {
             eprintln!("million: {why}");
@@ -70,7 +72,7 @@ fn main() -> ExitCode {
     })
 }
 
-fn both(plan: Plan) -> Outcome<[Phase; 2]> {
+fn all(plan: Plan) -> Outcome<[Phase; 3]> {
     let place = Place::prepare()?;
     eprintln!("{} transactions in peace ...", plan.transactions);
     let peace = in_peace(&place, plan)?;
@@ -79,7 +81,10 @@ fn both(plan: Plan) -> Outcome<[Phase; 2]> {
         "{} transactions, {} homes killed and restarted, {} reloads ...",
         plan.transactions, plan.restarts, plan.reloads
     );
-    Ok([peace, in_trouble(&place, plan)?])
+    let trouble = in_trouble(&place, plan)?;
+    place.sweep();
+    eprintln!("{} dialogues of MAP in peace ...", plan.transactions);
+    Ok([peace, trouble, signalling::in_peace(&place, plan)?])
 }
 
 fn in_peace(place: &Place, plan: Plan) -> Outcome<Phase> {
@@ -100,7 +105,7 @@ fn in_peace(place: &Place, plan: Plan) -> Outcome<Phase> {
     if report.answers.keys().any(|code| code != "2001" && code != "exp:5004") {
         wrong.push("there were other answers than 2001 and 5004".into());
     }
-    Ok(Phase { name: "in peace", report, restarts: 0, reloads: 0, wrong })
+    Ok(Phase { name: "S6a in peace", report, restarts: 0, reloads: 0, wrong })
 }
 
 fn in_trouble(place: &Place, plan: Plan) -> Outcome<Phase> {
@@ -132,7 +137,7 @@ fn in_trouble(place: &Place, plan: Plan) -> Outcome<Phase> {
     if gateway::metric(place, "ipx_policy_reload_failures_total")? > 0.0 {
         wrong.push("a reload failed".into());
     }
-    Ok(Phase { name: "in trouble", report, restarts, reloads: reloads as u32, wrong })
+    Ok(Phase { name: "S6a in trouble", report, restarts, reloads: reloads as u32, wrong })
 }
 
 fn shape(load: Load, plan: Plan) -> Shape {

@@ -19,15 +19,28 @@ const STEERED_OF: u64 = 20;
 
 /// Starts `ipxd` between `connections` MMEs and as many homes.
 pub(crate) fn start(place: &Place, connections: usize) -> Outcome<Process> {
-    let config = place.write("gateway.toml", &configuration(place, connections))?;
-    place.write("policies/customers.toml", &customers())?;
-    place.write("policies/steering.toml", STEERING)?;
     place.write("policies/routes.toml", &routes(connections))?;
-    let mut command = Command::new(program("ipxd")?);
-    command.arg("run").arg("--config").arg(config);
-    let mut process = Process::start(place, command)?;
+    let mut process = run(place, &configuration(place, connections))?;
     process.listening(place.relay)?;
     Ok(process)
+}
+
+/// Starts `ipxd` between a visited network's ASP and a home's, over our own SCTP inside UDP.
+pub(crate) fn start_signalling(place: &Place) -> Outcome<Process> {
+    place.write("policies/networks.toml", NETWORKS)?;
+    place.write("policies/titles.toml", TITLES)?;
+    let mut process = run(place, &signalling(place))?;
+    process.listening(place.admin)?;
+    Ok(process)
+}
+
+fn run(place: &Place, configuration: &str) -> Outcome<Process> {
+    let config = place.write("gateway.toml", configuration)?;
+    place.write("policies/customers.toml", &customers())?;
+    place.write("policies/steering.toml", STEERING)?;
+    let mut command = Command::new(program("ipxd")?);
+    command.arg("run").arg("--config").arg(config);
+    Process::start(place, command)
 }
 
 /// The share of requests that is refused, about: askers take their subscribers in turn, but not in
@@ -55,6 +68,57 @@ customer = "virtual operator"
 country = "GB"
 preferred = ["23415"]
 "#;
+
+const NETWORKS: &str = r#"
+[[network]]
+plmn = "23410"
+country = "GB"
+titles = ["447802"]
+"#;
+
+const TITLES: &str = r#"
+[[title]]
+name = "home"
+prefix = "34609"
+to = "home"
+
+[[title]]
+name = "visited"
+prefix = "447802"
+to = "visited"
+"#;
+
+/// Point codes and routing contexts of the gateway, the home and the visited network.
+pub(crate) const OWN_CODE: u32 = 1;
+pub(crate) const HOME_CODE: u32 = 2;
+pub(crate) const VISITED_CODE: u32 = 3;
+/// The UDP port of the gateway's SCTP.
+pub(crate) const ENCAPSULATION_PORT: u16 = 9899;
+
+fn signalling(place: &Place) -> String {
+    let mut text = format!(
+        "[gateway]\norigin_host = \"gateway.ipx.example\"\npolicies = \"policies\"\n\n\
+         [ss7]\npoint_code = \"0-0-{OWN_CODE}\"\n\n\
+         [admin]\nlisten = \"{}\"\n\n\
+         [journal]\ndirectory = \"records\"\nkeep_files = 4\n\n\
+         [[listen]]\nprotocol = \"m3ua\"\naddress = \"{}:2905\"\n\
+         transport = \"sctp-udp\"\nencapsulation_port = {ENCAPSULATION_PORT}\n",
+        place.admin,
+        place.relay.ip()
+    );
+    for (name, code) in [("home", HOME_CODE), ("visited", VISITED_CODE)] {
+        // Writing to a String cannot fail.
+        let _ = write!(
+            text,
+            "\n[[peer]]\nname = \"{name}-asp\"\nprotocol = \"m3ua\"\nrole = \"asp\"\n\
+             transport = \"sctp-udp\"\naddresses = [\"{}\"]\nasp_identifier = {code}\n\n\
+             [[server]]\nname = \"{name}\"\nrouting_context = {code}\n\
+             point_code = \"0-0-{code}\"\npeers = [\"{name}-asp\"]\n",
+            place.asker
+        );
+    }
+    text
+}
 
 fn customers() -> String {
     let steered = (STEERED_OF - 1..BLOCKS).step_by(STEERED_OF as usize);

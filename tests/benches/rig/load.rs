@@ -15,7 +15,7 @@ use super::place::Place;
 use super::{HOME, Outcome, VISITED};
 
 /// The subscribers; [`super::gateway`] steers one in twenty of them.
-const SUBSCRIBERS: &str = "214070000000000..214070001999999";
+pub(crate) const SUBSCRIBERS: &str = "214070000000000..214070001999999";
 
 /// Simulated homes, each an own peer, on one thread.
 pub(crate) struct Homes {
