@@ -74,6 +74,11 @@ const NETWORKS: &str = r#"
 plmn = "23410"
 country = "GB"
 titles = ["447802"]
+
+[[network]]
+plmn = "21407"
+country = "ES"
+titles = ["34609"]
 "#;
 
 const TITLES: &str = r#"
