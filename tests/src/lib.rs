@@ -5,6 +5,7 @@
 )]
 #![allow(clippy::indexing_slicing, reason = "what a test expects and does not find fails it")]
 
+pub mod asp;
 pub mod capture;
 pub mod children;
 pub mod daemon;

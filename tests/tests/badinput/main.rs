@@ -9,6 +9,7 @@
 )]
 
 mod raw;
+mod signalling;
 mod trial;
 
 use std::io::{ErrorKind, Write};
