@@ -27,8 +27,10 @@ use tests::daemon::Daemon;
 
 use crate::raw::PATIENCE;
 
-/// What the slowest dialogue of a hundred may take, and what memory may grow by.
-const P99_US: f64 = 250_000.0;
+/// What the slowest dialogue of a hundred may take: each has six messages through twelve threads,
+/// and a flood keeps both cores busy. What memory may grow by.
+const P99: Duration = Duration::from_millis(250);
+const P99_IN_A_FLOOD: Duration = Duration::from_millis(1_000);
 const GROWTH_KIB: u64 = 160 << 10;
 
 /// A gateway with a VLR and an HLR that go on asking and answering beside the trouble.
@@ -87,7 +89,7 @@ impl Trial {
         assert!(found.is_some(), "no record of {what}: {}", self.daemon.log());
     }
 
-    fn end(mut self) {
+    fn end(mut self, p99: Duration) {
         let [home, visited] = &self.stops;
         visited.stop();
         let seen = self.visited.join().expect("the good VLR was not confused");
@@ -100,7 +102,8 @@ impl Trial {
         assert!(report.answered >= 50 && report.is_clean(), "{report:?}");
         assert!(seen.faults.is_empty(), "{:?}", seen.faults);
         assert_eq!(seen.outcomes.total(), report.answered, "none was steered");
-        assert!(report.p99_us < P99_US, "the good pair waited {} us", report.p99_us);
+        let waited = Duration::from_secs_f64(report.p99_us / 1e6);
+        assert!(waited < p99, "the good pair waited {waited:?}");
         assert!(grown < GROWTH_KIB, "memory grew by {grown} KiB");
     }
 }
@@ -171,7 +174,7 @@ fn what_cannot_be_read_costs_only_itself() {
         let counted = format!("ipx_malformed_total{{layer=\"{layer}\"");
         assert!(metrics.contains(&counted), "{layer} in {metrics}");
     }
-    trial.end();
+    trial.end(P99);
 }
 
 #[test]
@@ -209,7 +212,7 @@ fn asps_that_come_twice_flap_and_claim_what_is_not_theirs() {
             drop(Asp::join(trial.port, OTHER_GB).await);
         }
     });
-    trial.end();
+    trial.end(P99);
 }
 
 /// An HLR that never reads, while a visited network floods it.
@@ -223,9 +226,10 @@ fn an_association_that_stops_reading_holds_nobody_up() {
         let imsi = part(4, &[0x62, 0x02, 0x01, 0, 0, 0, 0, 0xf1]);
         let (vlr, hlr) = (title(7, 1, "447953000001"), title(6, 7, "491710000000001"));
         let purge = part(0x6c, &part(0xa1, &[&[2, 1, 1, 2, 1, 67][..], &imsi].concat()));
-        let (until, mut sent) = (Instant::now() + Duration::from_secs(6), 0_u32);
-        let mut next = Vec::new();
-        while Instant::now() < until {
+        let (until, mut sent) = (Instant::now() + Duration::from_secs(40), 0_u32);
+        let (mut next, mut refused) = (Vec::new(), 0);
+        // Until something is full, and a little longer.
+        while Instant::now() < until && refused < 5_000 {
             if next.is_empty() {
                 let otid = [&[0x48, 4][..], &sent.to_be_bytes()].concat();
                 next = flood.wrapped(&unitdata(
@@ -247,20 +251,21 @@ fn an_association_that_stops_reading_holds_nobody_up() {
             }
             // It reads what it is told, so that only the other one is to blame.
             poll_fn(|cx| {
-                while flood.association.poll_event(cx).is_ready() {}
+                while let Poll::Ready(event) = flood.association.poll_event(cx) {
+                    refused += u32::from(matches!(event, sctp::Event::Data(_)));
+                }
                 Poll::Ready(())
             })
             .await;
         }
-        println!("{sent} dialogues begun with an HLR that never reads");
-        assert!(sent > 20_000, "{sent} are too few to fill anything");
+        println!("{sent} dialogues begun with an HLR that never reads, {refused} refused");
         drop(deaf);
     });
     // What did not fit any more was given back, and the reason is in the record.
     trial.record("a limit", |record| {
         record["from"] == "gb-23430-stp1" && record["finish"] == "refused"
     });
-    trial.end();
+    trial.end(P99_IN_A_FLOOD);
 }
 
 /// Datagrams that are no SCTP, or the beginning of it, from an address that peers have.
@@ -284,5 +289,5 @@ fn noise_on_the_port_of_sctp_opens_nothing() {
             std::thread::sleep(Duration::from_millis(5));
         }
     }
-    trial.end();
+    trial.end(P99);
 }

@@ -1,11 +1,14 @@
 //! An endpoint's thread: packets in, to the association they belong to, and out.
 //!
 //! ```text
-//!  sockets ─▷ head, checksum ─┬▷ known tag and address ─▷ engine ─▷ events ─▷ owner's inbox
+//!  sockets ─▷ head, checksum ─┬▷ known address ─▷ its queue ─▷ engine ─▷ events ─▷ owner's inbox
 //!                             ├▷ INIT: cookie baked, nothing kept       ▲
 //!                             ├▷ COOKIE ECHO: checked, association made │
 //!                             └▷ anything else: answered or counted     └── owner's outbox, bell
 //! ```
+//!
+//! All associations share the sockets, and the engine is slower than they are: packets are sorted
+//! first and worked on by turns, so that one that floods fills its own queue and nobody else's way.
 
 #![allow(clippy::disallowed_methods, reason = "an endpoint has its own clock, as a kernel has")]
 
@@ -23,15 +26,22 @@ use tokio::sync::{mpsc, oneshot};
 use super::carrier::Way;
 use super::cookie::{Baker, Cookie};
 use super::packet::{self, Head, PACKET_OCTETS_MAX, chunk};
-use super::peer::{self, Birth, Path, Peer, Stage};
+use super::peer::{self, Arrived, Birth, Path, Peer, Stage};
 use super::shared::{Bell, Limits, Shared};
 use super::{Association, Counters};
 use crate::interface::{Admits, Settings};
 
 /// Associations one endpoint may have.
 pub const ASSOCIATIONS_MAX: usize = 1_024;
-/// Packets taken in one turn before the associations have theirs.
-const PACKETS_A_TURN: usize = 256;
+/// Packets sorted in one turn before the associations have theirs.
+const PACKETS_A_TURN: usize = 1_024;
+/// Packets of one association that may wait for the engine; a further one is as good as lost on the
+/// way, which makes its sender slow down.
+const PACKETS_WAITING_MAX: usize = 256;
+/// Packets of one association that the engine has before the others have theirs.
+const PACKETS_OF_ONE_A_TURN: usize = 32;
+/// Emptied buffers that are kept for the next packets.
+const SPARES_MAX: usize = 1_024;
 /// The longest sleep, so that nothing that is missed is missed for long.
 const SLEEP_MS_MAX: u64 = 1_000;
 
@@ -74,6 +84,7 @@ struct Driver {
     /// Numbers of associations that have something to do.
     due: Vec<usize>,
     buffer: Box<[u8]>,
+    spares: Vec<Vec<u8>>,
 }
 
 /// Runs until the endpoint and all its associations are gone.
@@ -114,6 +125,7 @@ impl Driver {
             paths: HashMap::new(),
             due: Vec::new(),
             buffer: vec![0; PACKET_OCTETS_MAX].into_boxed_slice(),
+            spares: Vec::new(),
         };
         (driver, connects)
     }
@@ -167,7 +179,7 @@ impl Driver {
         let is_init = head.first == chunk::INIT;
         match (known, head.first) {
             (_, chunk::COOKIE_ECHO) => self.cookie(packet, &head, from, udp_port, known),
-            (Some(number), _) => self.known(number, packet, &head, from, udp_port),
+            (Some(number), _) => self.sort(number, packet, head, from, udp_port),
             (None, chunk::INIT) => self.init(packet, &head, from, udp_port, way),
             (None, _) => {
                 self.counters.add("out of the blue");
@@ -180,6 +192,32 @@ impl Driver {
         }
         if is_init {
             self.counters.add("INIT");
+        }
+    }
+
+    /// A packet of an association that there is waits for its turn.
+    fn sort(&mut self, number: usize, packet: &[u8], head: Head, from: IpAddr, udp_port: u16) {
+        let Some(peer) = self.peers.get_mut(number).and_then(Option::as_mut) else { return };
+        if peer.arrived.len() >= PACKETS_WAITING_MAX {
+            return self.counters.add("more than an association's share");
+        }
+        let mut octets = self.spares.pop().unwrap_or_default();
+        octets.extend_from_slice(packet);
+        peer.arrived.push_back(Arrived { octets, head, from, udp_port });
+        self.due.push(number);
+    }
+
+    /// An association's packets, as far as it is its turn.
+    fn work(&mut self, number: usize) {
+        for _ in 0..PACKETS_OF_ONE_A_TURN {
+            let peer = self.peers.get_mut(number).and_then(Option::as_mut);
+            let Some(arrived) = peer.and_then(|peer| peer.arrived.pop_front()) else { return };
+            let Arrived { mut octets, head, from, udp_port } = arrived;
+            self.known(number, &octets, &head, from, udp_port);
+            if self.spares.len() < SPARES_MAX {
+                octets.clear();
+                self.spares.push(octets);
+            }
         }
     }
 
@@ -204,7 +242,6 @@ impl Driver {
         if outcome.is_err() {
             self.broken(number);
         }
-        self.due.push(number);
     }
 
     /// An INIT of somebody new: everything it will take to go on is in the cookie.
@@ -360,6 +397,7 @@ impl Driver {
         due.sort_unstable();
         due.dedup();
         for number in due {
+            self.work(number);
             self.turn_of(number, now_ms);
         }
     }

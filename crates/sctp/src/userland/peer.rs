@@ -1,5 +1,6 @@
 //! One association on the endpoint's thread: the engine, the peer's addresses, the owner's queues.
 
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use dcsctp::api::{
     SocketTime, StreamId,
 };
 
+use super::packet::Head;
 use super::shared::{Ending, Shared};
 use crate::interface::{Event, MESSAGE_OCTETS_MAX, Message, Settings};
 
@@ -37,8 +39,17 @@ pub(super) enum Stage {
     Down(&'static str),
 }
 
+/// A packet that waits for its turn.
+pub(super) struct Arrived {
+    pub(super) octets: Vec<u8>,
+    pub(super) head: Head,
+    pub(super) from: IpAddr,
+    pub(super) udp_port: u16,
+}
+
 pub(super) struct Peer {
     socket: Socket,
+    pub(super) arrived: VecDeque<Arrived>,
     pub(super) shared: Arc<Shared>,
     pub(super) port: u16,
     pub(super) paths: Vec<Path>,
@@ -106,6 +117,7 @@ impl Peer {
         let paths = birth.paths.into_iter();
         Self {
             socket: Socket::new("", &birth.options),
+            arrived: VecDeque::new(),
             shared: birth.shared,
             port: birth.port,
             paths: paths.map(|(address, port)| Path { address, port, reachable: true }).collect(),
@@ -283,9 +295,9 @@ impl Peer {
         }
     }
 
-    /// Whether more waits for the owner than one turn gave.
+    /// Whether more waits, of what came or for the owner, than one turn took.
     pub(super) fn has_more(&self) -> bool {
-        self.socket.messages_ready_count() > 0 && self.shared.has_room()
+        !self.arrived.is_empty() || self.socket.messages_ready_count() > 0 && self.shared.has_room()
     }
 
     pub(super) fn down(&mut self, why: &'static str) {
