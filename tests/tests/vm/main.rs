@@ -7,6 +7,7 @@
     reason = "tests open sockets, wait, and fail"
 )]
 
+mod diameter;
 mod gateway;
 mod kernel;
 mod mixed;
