@@ -50,6 +50,32 @@ pub fn dissect(capture: &Path, filter: &str) -> Result<Vec<Reading>, String> {
     Ok(read_pdml(&String::from_utf8_lossy(&out.stdout)))
 }
 
+/// These fields of every frame that passes `filter`; one that a frame has several times has commas
+/// between its values.
+///
+/// # Errors
+/// tshark cannot be run or fails.
+pub fn fields(capture: &Path, filter: &str, fields: &[&str]) -> Result<Vec<Vec<String>>, String> {
+    let mut tshark = Command::new("tshark");
+    tshark.arg("-r").arg(capture).args(["-Y", filter, "-T", "fields", "-E", "separator=;"]);
+    tshark.args(fields.iter().flat_map(|field| ["-e", field]));
+    let out = tshark.output().map_err(|error| error.to_string())?;
+    if !out.status.success() {
+        return Err(String::from_utf8_lossy(&out.stderr).into_owned());
+    }
+    let lines = String::from_utf8_lossy(&out.stdout);
+    Ok(lines.lines().map(|line| line.split(';').map(Into::into).collect()).collect())
+}
+
+/// What tshark finds wrong, with a warning or worse, in frames that pass `filter`: their number and why.
+///
+/// # Errors
+/// As [`fields`].
+pub fn complaints(capture: &Path, filter: &str) -> Result<Vec<Vec<String>>, String> {
+    let wrong = format!("({filter}) && (_ws.malformed || _ws.expert.severity >= {WARNING})");
+    fields(capture, &wrong, &["frame.number", "_ws.malformed", "_ws.expert.message"])
+}
+
 /// PDML has one tag a line.
 fn read_pdml(pdml: &str) -> Vec<Reading> {
     let mut reader = Reader::default();

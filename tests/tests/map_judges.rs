@@ -155,15 +155,7 @@ fn tshark(name: &str, messages: &[Vec<u8>], fields: &[&str]) -> Vec<Vec<String>>
         .output();
     let made = made.unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let mut tshark = Command::new("tshark");
-    tshark.arg("-r").arg(&capture).args(["-T", "fields", "-E", "separator=;"]);
-    fields.iter().for_each(|field| {
-        tshark.args(["-e", field]);
-    });
-    let out = tshark.output().unwrap();
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-    let lines = String::from_utf8(out.stdout).unwrap();
-    lines.lines().map(|line| line.split(';').map(ToOwned::to_owned).collect()).collect()
+    tests::tshark::fields(&capture, "m3ua", fields).unwrap()
 }
 
 #[test]

@@ -27,6 +27,8 @@ pub struct Ss7Settings {
     pub refuse_connections: bool,
     /// Between two heartbeats.
     pub heartbeat_ms: u64,
+    /// Between two questions about destinations that are out of reach; 0: none.
+    pub audit_ms: u64,
     /// The first wait before connecting again.
     pub connect_backoff_ms: u64,
     /// The longest one.
@@ -220,6 +222,7 @@ pub(crate) fn settings(root: &Section<'_>, peers: &[Peer]) -> Option<Ss7Settings
             .word("connection_oriented", &connections)
             .is_some_and(|word| word.value),
         heartbeat_ms: ms("heartbeat_ms", 100..=600_000, 30_000),
+        audit_ms: ms("audit_ms", 0..=600_000, 30_000),
         connect_backoff_ms: ms("connect_backoff_ms", 10..=60_000, 1_000),
         connect_backoff_max_ms: ms("connect_backoff_max_ms", 10..=600_000, 30_000),
         recovery_ms: ms("recovery_ms", 10..=60_000, 2_000),

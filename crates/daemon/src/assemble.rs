@@ -198,10 +198,16 @@ fn diameter(settings: &Settings, clock: &net::Clock) -> stacks::diameter::Config
 }
 
 fn host_addresses(settings: &Settings) -> Vec<IpAddr> {
-    let mut addresses: Vec<IpAddr> =
-        settings.listens.iter().map(|listen| listen.address.ip()).collect();
-    addresses.retain(|address| !address.is_unspecified());
-    addresses.dedup();
+    let mut addresses: Vec<IpAddr> = Vec::new();
+    for listen in &settings.listens {
+        //= RFC 6733 §5.3.5
+        // Over SCTP all that the peer may see packets from.
+        for address in std::iter::once(listen.address.ip()).chain(listen.also.iter().copied()) {
+            if !address.is_unspecified() && !addresses.contains(&address) {
+                addresses.push(address);
+            }
+        }
+    }
     if addresses.is_empty() {
         addresses.push(IpAddr::from([127, 0, 0, 1]));
     }

@@ -23,6 +23,7 @@ pub(crate) fn ss7(settings: &Gateway, table: Table, symbols: &Symbols) -> Option
         timers: own::Timers {
             recovery_ms: ss7.recovery_ms,
             heartbeat_ms: ss7.heartbeat_ms,
+            audit_ms: ss7.audit_ms,
             connect_backoff_ms: ss7.connect_backoff_ms,
             connect_backoff_max_ms: ss7.connect_backoff_max_ms,
             ..own::Timers::default()

@@ -4,8 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use procedure::Malformed;
-use relay::{Admission, Caller, Hello};
+use relay::{Admission, Caller, Hello, Stack};
 
+use crate::Diameter;
 use crate::config::{PeerConfig, Shared};
 use crate::link::capabilities::{self, Capabilities};
 use crate::view::{HEADER_OCTETS, complaint, frame_octets};
@@ -65,6 +66,10 @@ fn comes_from(peer: &PeerConfig, source: IpAddr) -> bool {
 impl Admission for Doorkeeper {
     fn expects(&self, source: IpAddr) -> bool {
         self.shared.config.peers.iter().any(|peer| comes_from(peer, source))
+    }
+
+    fn ppid(&self) -> u32 {
+        <Diameter as Stack>::PPID
     }
 
     fn hello(&self, first: &[u8], caller: &Caller<'_>) -> Hello {

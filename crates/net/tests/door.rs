@@ -110,6 +110,9 @@ fn a_first_message_without_end_is_cut() {
         fn expects(&self, _: IpAddr) -> bool {
             true
         }
+        fn ppid(&self) -> u32 {
+            0
+        }
         fn hello(&self, _: &[u8], _: &relay::Caller<'_>) -> relay::Hello {
             relay::Hello::Incomplete
         }

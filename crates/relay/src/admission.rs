@@ -37,9 +37,7 @@ pub trait Admission: Send + Sync {
     fn expects(&self, source: IpAddr) -> bool;
 
     /// The payload protocol identifier of a reply over SCTP.
-    fn ppid(&self) -> u32 {
-        0
-    }
+    fn ppid(&self) -> u32;
 
     /// Who a caller is, from the first bytes it sent; over SCTP also asked before it sent any, for
     /// peers that are known by their address and do not speak first.

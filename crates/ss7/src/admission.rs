@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use procedure::LinkId;
-use relay::{Admission, Caller, Hello};
+use relay::{Admission, Caller, Hello, Stack};
 
+use crate::Ss7;
 use crate::config::{LinkConfig, Role};
 use crate::link::{State, frames};
 use crate::view::m3ua::{FRAME_OCTETS_MAX, Kind, Message, error, frame_octets, tag};
@@ -44,6 +45,10 @@ const fn speaks(role: Role) -> bool {
 impl Admission for Doorkeeper {
     fn expects(&self, source: IpAddr) -> bool {
         self.from(source).next().is_some()
+    }
+
+    fn ppid(&self) -> u32 {
+        <Ss7 as Stack>::PPID
     }
 
     /// One address, one link: it is that link's from the start, and its machine judges what comes.

@@ -124,7 +124,7 @@ pub struct Timers {
     pub connect_backoff_ms: u64,
     /// … up to this.
     pub connect_backoff_max_ms: u64,
-    /// Between two audits of destinations that are unavailable, where we are the ASP.
+    /// Between two audits of destinations that are unavailable, where we are the ASP; 0: none.
     pub audit_ms: u64,
 }
 

@@ -7,6 +7,8 @@
     reason = "tests open sockets, wait, and fail"
 )]
 
+mod diameter;
+mod gateway;
 mod kernel;
 mod mixed;
 mod osmo;

@@ -1,6 +1,7 @@
 //! Multi-homed associations of the kernel's that lose paths, and peers that start anew.
 
 use std::future::poll_fn;
+use std::process::Command;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -30,9 +31,7 @@ fn a_path_is_lost_and_traffic_goes_on() {
         return;
     }
     let (ours, theirs) = (["10.1.0.1", "10.2.0.1"], ["10.1.0.2", "10.2.0.2"]);
-    for address in ours.iter().chain(&theirs) {
-        system(&format!("ip address add {address}/32 dev lo"));
-    }
+    two_paths(ours, theirs);
     run(async {
         let server = endpoint(&theirs, 2905, &quick());
         let client = endpoint(&ours, 2905, &quick());
@@ -67,6 +66,35 @@ fn a_path_is_lost_and_traffic_goes_on() {
         let failed = [&there.others[..], &back.others].concat();
         assert!(!failed.contains(&Event::SendFailed), "{failed:?}");
     });
+    assert_eq!(crossed(), 0, "the paths share nothing");
+}
+
+/// Two addresses of each side, and between them two paths that share none. Left alone, the kernel
+/// would leave for an address of its own from that address, which is none of the sender's; SCTP then
+/// takes the sender's first one, and every packet to the second path would come from the first.
+fn two_paths(ours: [&str; 2], theirs: [&str; 2]) {
+    for (our, their) in ours.into_iter().zip(theirs) {
+        for address in [our, their] {
+            system(&format!("ip address add {address}/32 dev lo"));
+        }
+        for (to, from) in [(our, their), (their, our)] {
+            system(&format!("ip route replace local {to} dev lo table local src {from}"));
+        }
+    }
+    for (from, to) in [("10.1.0.0/24", "10.2.0.0/24"), ("10.2.0.0/24", "10.1.0.0/24")] {
+        system(&format!("iptables -A OUTPUT -p sctp -s {from} -d {to} -j DROP"));
+    }
+}
+
+/// Packets that would have gone from one path to the other.
+fn crossed() -> u64 {
+    let rules = Command::new("iptables").args(["-nvxL", "OUTPUT"]).output().unwrap();
+    let rules = String::from_utf8(rules.stdout).unwrap();
+    let drops = rules.lines().filter(|line| line.contains(" DROP "));
+    let counts: Vec<u64> =
+        drops.map(|line| line.split_whitespace().next().unwrap().parse().unwrap()).collect();
+    assert_eq!(counts.len(), 2, "{rules}");
+    counts.iter().sum()
 }
 
 #[test]

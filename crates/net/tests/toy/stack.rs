@@ -238,6 +238,10 @@ impl Admission for Doorkeeper {
         (self.expected)(source)
     }
 
+    fn ppid(&self) -> u32 {
+        <Toy as Stack>::PPID
+    }
+
     fn hello(&self, first: &[u8], caller: &Caller<'_>) -> Hello {
         if first.len() < HEAD {
             return Hello::Incomplete;

@@ -20,7 +20,9 @@ const BACKLOG: i32 = 128;
 /// A port with its local addresses. //= RFC 6458 §4.1
 ///
 /// Linux leaves private addresses out of an association that began between global ones, and so on
-/// down to loopback; `net.sctp.addr_scope_policy = 0` stops that.
+/// down to loopback; `net.sctp.addr_scope_policy = 0` stops that. From which of its addresses a packet
+/// leaves is for the routes to say: paths are apart only where the route to each of the peer's addresses
+/// has one of the endpoint's as its source. Else the first address is taken for all.
 pub struct Endpoint {
     /// Holds the port; listens from the first `accept` on.
     socket: AsyncFd<Socket>,
@@ -179,8 +181,8 @@ fn explained(error: io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(libc::EPROTONOSUPPORT | libc::ESOCKTNOSUPPORT | libc::EAFNOSUPPORT) => io::Error::new(
             io::ErrorKind::Unsupported,
-            "this kernel has no SCTP: load its module (modprobe sctp), or choose the user-space \
-             backend (over UDP, or raw IP)",
+            "this kernel has no SCTP: load its module (modprobe sctp), or choose our own in user \
+             space, inside UDP (sctp-udp) or over raw IP (sctp-raw)",
         ),
         _ => error,
     }

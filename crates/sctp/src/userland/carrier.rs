@@ -129,6 +129,7 @@ fn explain_raw(error: io::Error) -> io::Error {
     if error.kind() != io::ErrorKind::PermissionDenied {
         return error;
     }
-    let text = "raw IP sockets need CAP_NET_RAW: run as root, grant it, or use SCTP inside UDP";
+    let text =
+        "raw IP sockets need CAP_NET_RAW: run as root, grant it, or use SCTP inside UDP (sctp-udp)";
     io::Error::new(error.kind(), text)
 }

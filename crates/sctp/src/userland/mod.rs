@@ -262,11 +262,12 @@ impl Drop for Association {
 fn check_raw(local: &[IpAddr]) -> io::Result<()> {
     let unsupported = |text: &str| Err(io::Error::new(io::ErrorKind::Unsupported, text.to_owned()));
     if local.iter().any(IpAddr::is_ipv6) {
-        return unsupported("SCTP over raw IP takes IPv4 only: use SCTP inside UDP");
+        return unsupported("SCTP over raw IP takes IPv4 only: use SCTP inside UDP (sctp-udp)");
     }
     if std::path::Path::new("/proc/net/sctp").exists() {
         return unsupported(
-            "this kernel has SCTP and would answer our packets: use its own, or UDP",
+            "this kernel has SCTP and would answer our packets: use its own (sctp), or ours inside \
+             UDP (sctp-udp)",
         );
     }
     Ok(())

@@ -262,7 +262,7 @@ impl Machine {
         self.conn = Some(conn);
         (self.beats, self.asks) = (0, 0);
         self.beat_at = now.plus_ms(self.state.scope.timers.heartbeat_ms);
-        self.audit_at = now.plus_ms(self.state.scope.timers.audit_ms);
+        self.audit_at = self.next_audit(now);
         self.arm_watchdog(fx);
         fx.list.push(Effect::Disarm { timer: LinkTimer::Reconnect });
         if self.asks() {
@@ -321,6 +321,11 @@ impl Machine {
         }
     }
 
+    fn next_audit(&self, now: Time) -> Time {
+        let every_ms = self.state.scope.timers.audit_ms;
+        now.plus_ms(if every_ms == 0 { u64::MAX } else { every_ms })
+    }
+
     fn arm_watchdog(&self, fx: &mut Effects<'_>) {
         arm(LinkTimer::Watchdog, self.beat_at.min(self.audit_at), fx);
     }
@@ -340,7 +345,7 @@ impl Machine {
         }
         if now >= self.audit_at {
             self.audit_peer(fx);
-            self.audit_at = now.plus_ms(timers.audit_ms.max(1));
+            self.audit_at = self.next_audit(now);
         }
         self.arm_watchdog(fx);
     }

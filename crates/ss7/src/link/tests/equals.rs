@@ -96,6 +96,24 @@ fn what_the_peers_network_cannot_reach() {
     assert!(world.state.passes(LinkId(0), PointCode(0x1001)), "forgotten with the association");
 }
 
+#[test]
+fn whose_answers_are_not_to_be_trusted_is_not_asked() {
+    let servers =
+        vec![server(0, TrafficMode::Loadshare, &[0]), server(1, TrafficMode::Override, &[0])];
+    let mut scope = scope(vec![link(Role::Asp)], servers);
+    scope.timers.audit_ms = 0;
+    let mut world = World::new(scope);
+    dial(&mut world);
+    world.receive(0, &bare(Kind::ASP_ACTIVE_ACK));
+    let gone = say(Kind::DUNA, |writer| writer.number(tag::AFFECTED_POINT_CODE, 0x1001));
+    world.receive(0, &gone);
+    for _ in 0..2 {
+        assert_eq!(world.expire(), Some((0, LinkTimer::Watchdog)));
+        assert_eq!(world.sent(0), ["BEAT"]);
+    }
+    assert!(!world.state.is_available(PointCode(0x1001)));
+}
+
 //= RFC 4666 §5.5.1
 #[test]
 fn a_single_exchange_that_the_peer_leads() {
