@@ -51,6 +51,15 @@ pub fn has_program(name: &str) -> bool {
         .any(|folder| folder.join(name).is_file())
 }
 
+/// The Python that has python-diameter and pycrate.
+#[must_use]
+pub fn python() -> Option<PathBuf> {
+    let beside = root().join("target/interop-venv");
+    let venv = std::env::var_os("IPX_VENV").map_or(beside, PathBuf::from);
+    let python = venv.join("bin/python");
+    python.is_file().then_some(python)
+}
+
 /// An empty folder of this name for a test's files, in the build's own folder.
 ///
 /// # Panics

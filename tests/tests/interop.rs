@@ -53,14 +53,6 @@ fn script() -> Vec<(String, String)> {
     ]
 }
 
-/// The python that has python-diameter.
-fn python() -> Option<PathBuf> {
-    let beside = tests::root().join("target/interop-venv");
-    let venv = std::env::var_os("IPX_VENV").map_or(beside, PathBuf::from);
-    let python = venv.join("bin/python");
-    python.is_file().then_some(python)
-}
-
 fn file(name: &str) -> PathBuf {
     tests::root().join("tests/interop").join(name)
 }
@@ -77,7 +69,7 @@ struct Stage {
 impl Stage {
     /// Nothing where the test cannot run, which was said then.
     fn enter(test: &str, programs: &[&str], next_at: &'static str) -> Option<Self> {
-        let Some(python) = python() else {
+        let Some(python) = tests::python() else {
             tests::skip("no Python with python-diameter (IPX_VENV or target/interop-venv)");
             return None;
         };

@@ -1,5 +1,5 @@
-//! What the gateway says in the place of a home network, before tshark: each answer is read without
-//! complaint, and says what it should.
+//! What the gateway says by itself, before tshark and pycrate: in the place of a home network, of an SCCP
+//! node, of an M3UA peer. Each message is read without complaint, and says what it should.
 #![allow(
     clippy::disallowed_methods,
     clippy::indexing_slicing,
@@ -9,10 +9,12 @@
 )]
 
 use std::fmt::Write as _;
-use std::process::Command;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 
 use procedure::{LinkId, Refusal, StackId, Symbol, Time};
 use relay::{Arrival, Broken, Onward, Stack};
+use serde_json::Value;
 use ss7::Ss7;
 use ss7::config::{Config, LinkConfig, Role, Server, Timers, TrafficMode};
 use ss7::translate::{Rule, Table};
@@ -135,6 +137,30 @@ fn stack() -> Ss7 {
     Ss7::new(config, 1)
 }
 
+/// What pycrate says of messages, each with the version of MAP that it speaks; `None` where there is
+/// no pycrate.
+fn pycrate(messages: &[(u8, &[u8])]) -> Option<Vec<Value>> {
+    let Some(python) = tests::python() else {
+        tests::skip("no Python with pycrate (IPX_VENV or target/interop-venv)");
+        return None;
+    };
+    let mut command = Command::new(python);
+    command.arg(tests::root().join("tests/interop/pycrate_judge.py"));
+    let mut judge = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut asked = judge.stdin.take().unwrap();
+    for (version, message) in messages {
+        let hex: String = message.iter().map(|octet| format!("{octet:02x}")).collect();
+        writeln!(asked, "{version} {hex}").unwrap();
+    }
+    drop(asked);
+    let said = judge.wait_with_output().unwrap();
+    let said = String::from_utf8(said.stdout).unwrap();
+    let said: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(said.len(), messages.len(), "an answer for each");
+    said.iter().for_each(|said| assert_eq!(said["wrong"], Value::Null, "{said}"));
+    Some(said)
+}
+
 /// Messages as a capture of M3UA over SCTP, and what tshark says of each: the columns asked for.
 fn tshark(name: &str, messages: &[Vec<u8>], fields: &[&str]) -> Vec<Vec<String>> {
     let folder = tests::scratch(name);
@@ -229,6 +255,61 @@ fn each_answer_is_read_without_complaint_and_says_what_it_should() {
             assert_eq!(said[9], "0", "{case:?}: plmnRoamingNotAllowed");
         }
     }
+    let asked: Vec<_> =
+        cases.iter().zip(&answers).map(|(case, octets)| (case.1, &octets[..])).collect();
+    for (case, said) in cases.iter().zip(pycrate(&asked).unwrap_or_default()) {
+        let (context, version, _, _, refusal, code) = *case;
+        assert_eq!(said["dtid"], "01020304", "{case:?}");
+        if code == "abort" {
+            assert_eq!(said["tcap"], "abort", "{case:?}: {said}");
+            continue;
+        }
+        assert_eq!((&said["tcap"], &said["component"]), (&"end".into(), &"returnError".into()));
+        assert_eq!(said["error"].to_string(), code, "{case:?}");
+        if version > 1 {
+            let accepted = serde_json::json!([0, 4, 0, 0, 1, 0, context, version]);
+            assert_eq!((&said["context"], &said["result"]), (&accepted, &0.into()), "{case:?}");
+        }
+        let parameter = said["parameter"].to_string();
+        if refusal == roaming {
+            assert_eq!(parameter.contains("plmnRoamingNotAllowed"), version > 1, "{said}");
+        }
+    }
+}
+
+/// Every message that a link originates, as the stack's own tests hold it to be.
+#[test]
+fn what_links_say_is_read_without_complaint() {
+    if !tests::has_program("tshark") || !tests::has_program("text2pcap") {
+        return tests::skip("no tshark with text2pcap");
+    }
+    let samples = include_str!("../../crates/ss7/src/link/frames/samples.txt");
+    // A name ends where the version of M3UA begins.
+    let samples = samples.lines().map(|line| {
+        let (name, hex) = line.split_at(line.find(" 0100").unwrap());
+        let hex: Vec<u8> = hex.bytes().filter(|octet| *octet != b' ').collect();
+        let octets = hex.chunks(2).map(|two| std::str::from_utf8(two).unwrap());
+        (name, octets.map(|two| u8::from_str_radix(two, 16).unwrap()).collect::<Vec<u8>>())
+    });
+    let samples: Vec<_> = samples.collect();
+    assert!(samples.len() >= 20, "{}", samples.len());
+    let messages: Vec<_> = samples.iter().map(|(_, octets)| octets.clone()).collect();
+    let fields = ["_ws.malformed", "_ws.expert.message", "m3ua.message_class", "m3ua.message_type"];
+    let seen = tshark("m3ua-judges", &messages, &fields);
+    assert_eq!(seen.len(), samples.len());
+    for ((name, octets), seen) in samples.iter().zip(&seen) {
+        assert_eq!((seen[0].as_str(), seen[1].as_str()), ("", ""), "{name} is complained of");
+        let kind = [octets[2].to_string(), octets[3].to_string()];
+        assert_eq!(seen[2..4], kind, "{name}");
+    }
+    let asked: Vec<_> = messages.iter().map(|octets| (0, &octets[..])).collect();
+    for ((name, octets), said) in samples.iter().zip(pycrate(&asked).unwrap_or_default()) {
+        assert_eq!(
+            (&said["class"], &said["type"]),
+            (&octets[2].into(), &octets[3].into()),
+            "{name}"
+        );
+    }
 }
 
 #[test]
@@ -249,6 +330,11 @@ fn what_is_given_back_and_what_is_aborted_is_read_without_complaint() {
         "sccp.return_cause",
         "tcap.p_abortCause",
     ];
+    let judged = pycrate(&[(3, &back), (3, &aborted)]).unwrap_or_default();
+    if let [back, aborted] = &judged[..] {
+        assert_eq!((&back["sccp"], &back["cause"]), (&"SCCPUnitDataService".into(), &1.into()));
+        assert_eq!((&aborted["tcap"], &aborted["dtid"]), (&"abort".into(), &"01020304".into()));
+    }
     let said = tshark("sccp-judges", &[back, aborted], &fields);
     assert_eq!(said[0][..4], ["", "", "0x0a", "0x01"].map(String::from), "{said:?}");
     assert_eq!(said[1][..3], ["", "", "0x09"].map(String::from), "{said:?}");

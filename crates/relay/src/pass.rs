@@ -10,7 +10,7 @@ use crate::core::Core;
 use crate::dialogues::{Dialogue, Dialogues, Ticket};
 use crate::reach::{Choice, SENDS_MAX, Tried, reach};
 use crate::stack::{Arrival, Keys, Onward, Part, Stack};
-use crate::walk::{decide, octets_u32, opened, provenance, refuse};
+use crate::walk::{decide, octets_u32, opened, provenance, refuse, unreached};
 
 /// What a message adds to its exchange's record, wherever that is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +87,7 @@ pub(crate) fn pass<S: Stack>(
             core.finish(&mut record);
         }
         Err(refusal) => {
-            record.provenance = Provenance::Unroutable;
+            record.provenance = unreached(refusal);
             refuse(stack, core, view, refusal, &mut record, generation);
         }
     }
@@ -146,7 +146,7 @@ fn send_opening<S: Stack>(stack: &S, core: &mut Core, ticket: Ticket, view: &S::
         }
         Err(refusal) => {
             let Some(mut closed) = core.close(ticket) else { return };
-            closed.record.provenance = Provenance::Unroutable;
+            closed.record.provenance = unreached(refusal);
             let generation = closed.asker_generation;
             refuse(stack, core, view, refusal, &mut closed.record, generation);
             core.dialogues.recycle(ticket, closed);

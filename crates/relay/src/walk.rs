@@ -114,10 +114,7 @@ fn forward<S: Stack>(stack: &S, core: &mut Core, ticket: Ticket, view: &S::View<
         Ok(sent) => core.set_sent(ticket, Some(sent)),
         Err(refusal) => {
             let Some(mut closed) = core.close(ticket) else { return };
-            closed.record.provenance = match refusal {
-                Refusal::Congestion => Provenance::Limit,
-                _ => Provenance::Unroutable,
-            };
+            closed.record.provenance = unreached(refusal);
             let generation = closed.asker_generation;
             refuse(stack, core, view, refusal, &mut closed.record, generation);
             core.dialogues.recycle(ticket, closed);
@@ -282,6 +279,14 @@ fn undelivered(core: &mut Core, record: &mut Record) {
     core.count(record.from, |counters| &counters.undelivered, 1);
     record.finish = Finish::Discarded;
     core.finish(record);
+}
+
+/// Why **reach** found nothing.
+pub(crate) const fn unreached(refusal: Refusal) -> Provenance {
+    match refusal {
+        Refusal::Congestion => Provenance::Limit,
+        _ => Provenance::Unroutable,
+    }
 }
 
 pub(crate) fn provenance(

@@ -62,18 +62,17 @@ pub(crate) fn segment(secret: u64, view: &View<'_>) -> Option<Segment> {
     Some(Segment { key, first, remaining, patience_ms: REASSEMBLY_MS })
 }
 
-/// An end's address and number, hashed. A title's digits are the address where there is a title:
-/// point codes and translation types change on the way.
+/// An end's address and number, hashed. Where there is a title its digits and the subsystem are the
+/// address (a VLR and an SGSN may share the digits): point codes and translation types change on the
+/// way.
 fn key(secret: u64, address: &Address<'_>, code: PointCode, tid: &[u8]) -> u64 {
     let tid = tid.iter().fold(tid.len() as u64, |number, octet| number << 8 | u64::from(*octet));
     let digits = address.title.map(|title| title.digits()).filter(|digits| !digits.is_empty());
-    let (kind, who) = match digits {
+    let (length, who) = match digits {
         Some(digits) => (digits.len() as u64, digits.value()),
-        None => {
-            let code = address.point_code.unwrap_or(code);
-            (0, u64::from(code.0) << 8 | u64::from(address.ssn.unwrap_or_default()))
-        }
+        None => (0, u64::from(address.point_code.unwrap_or(code).0)),
     };
+    let kind = length << 8 | u64::from(address.ssn.unwrap_or_default());
     mix(mix(mix(secret, kind), who), tid)
 }
 

@@ -63,6 +63,21 @@ fn steering_answers_as_the_home_would() {
 }
 
 #[test]
+fn a_vlr_and_an_sgsn_of_one_number_have_dialogues_of_their_own() {
+    let mut world = World::up();
+    let sgsn = title(149, 1, "447700900123");
+    world.receive(0, &from_visited(&hex(UL)));
+    world.receive(0, &data(101, VISITED, OWN, &hlr(), &sgsn, &hex(UL)));
+    assert_eq!(world.sent(1).len(), 2);
+    world.receive(1, &data(102, HOME, OWN, &sgsn, &hlr(), &hex(UL_OK)));
+    let [record] = world.records[..] else { panic!("{:?}", world.records) };
+    assert_eq!((record.success, record.code), (true, Code::None));
+    world.receive(1, &from_home(&hex(UL_RNA)));
+    let [_, record] = world.records[..] else { panic!("{:?}", world.records) };
+    assert_eq!((record.success, record.code), (false, Code::Error(8)));
+}
+
+#[test]
 fn the_home_says_no_itself() {
     let mut world = World::up();
     world.receive(0, &from_visited(&hex(UL)));
