@@ -340,6 +340,7 @@ impl Stack for Ss7 {
             sequence: Some(view.data.sls),
             exchange: exchange.map_or(0, |key| mix(key, self.shared.secret)),
             spoofed: !self.may_speak(view, arrival.link),
+            looped: route.looped,
             ..Procedure::unknown(arrival.stack, arrival.link, arrival.time)
         };
         describe(view, map, blank)

@@ -6,6 +6,9 @@
 //!  yes ─▷ called party routes on title ─▷ translation ─▷ server, point code, new called party
 //!                          on SSN ─▷ nobody is here   (SCMG was the link's)
 //! ```
+//!
+//! Nothing goes back to the server it came from: two nodes whose tables point at each other would
+//! send a message without a hop counter round for ever.
 //= Q.714 §2.3
 
 use procedure::Symbol;
@@ -32,11 +35,19 @@ pub struct Route {
     pub called: Option<AddressBuffer>,
     /// The hop counter as it leaves.
     pub hops: Option<u8>,
+    /// It would go back to where it came from.
+    pub looped: bool,
 }
 
 impl Route {
     pub(crate) const fn nowhere(cause: u8) -> Self {
-        Self { server: None, cause, rule: None, label: None, called: None, hops: None }
+        let (rule, label, called) = (None, None, None);
+        Self { server: None, cause, rule, label, called, hops: None, looped: false }
+    }
+
+    /// A message without a hop counter would go round for ever.
+    const fn back(cause: u8) -> Self {
+        Self { looped: true, ..Self::nowhere(cause) }
     }
 }
 
@@ -48,6 +59,9 @@ pub(crate) fn find(config: &Config, table: &Table, view: &View<'_>, from: Option
     }
     if !config.point_codes.contains(&data.dpc) {
         let server = table.destination(data.dpc);
+        if server.is_some() && server == from {
+            return Route::back(cause::NETWORK_FAILURE);
+        }
         return Route { server, ..Route::nowhere(cause::NETWORK_FAILURE) };
     }
     let (called, hops) = match (&view.unit, &view.connection) {
@@ -67,6 +81,9 @@ pub(crate) fn find(config: &Config, table: &Table, view: &View<'_>, from: Option
     if hops == Some(0) {
         return Route::nowhere(cause::HOP_COUNTER);
     }
+    if from == Some(rule.to) {
+        return Route::back(cause::HOP_COUNTER);
+    }
     let server = config.servers.iter().find(|server| server.name == rule.to);
     let first = server.and_then(|server| server.point_codes.first().copied());
     let Some(dpc) = rule.point_code.or(first) else {
@@ -85,5 +102,6 @@ pub(crate) fn find(config: &Config, table: &Table, view: &View<'_>, from: Option
         label: Some((own, dpc)),
         called,
         hops,
+        looped: false,
     }
 }

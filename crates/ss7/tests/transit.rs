@@ -109,6 +109,25 @@ fn what_leads_nowhere_is_given_back() {
 }
 
 #[test]
+fn nothing_goes_back_to_where_it_came_from() {
+    let mut world = World::up();
+    let own = title(7, 1, "447700900200");
+    world.receive(0, &data(101, VISITED, OWN, &own, &vlr(), &hex(UL)));
+    world.receive(0, &data(101, VISITED, VISITED, &hlr(), &vlr(), &hex(UL)));
+    let back = world.sent(0);
+    for (message, expected) in back.iter().zip([cause::HOP_COUNTER, cause::NETWORK_FAILURE]) {
+        let data = Data::new(message).unwrap();
+        let unit = Unitdata::new(data.user, false).unwrap();
+        assert!(unit.is_service(), "given back, not sent on");
+        assert_eq!(unit.class, expected);
+    }
+    assert_eq!((back.len(), world.records.len()), (2, 2));
+    for record in &world.records {
+        assert_eq!((record.finish, record.provenance), (Finish::Refused, Provenance::Protocol));
+    }
+}
+
+#[test]
 fn nobody_speaks_for_another() {
     let mut world = World::up();
     let other = title(7, 1, "336890000");
