@@ -84,7 +84,17 @@ impl Stage {
         }
         let folder = tests::scratch(test);
         let mut tcpdump = Command::new("tcpdump");
-        tcpdump.args(["-i", "lo", "-U", "-Z", "root", "-w", "wire.pcap", "tcp port 3868"]);
+        tcpdump.args([
+            "-i",
+            "lo",
+            "-U",
+            "--immediate-mode",
+            "-Z",
+            "root",
+            "-w",
+            "wire.pcap",
+            "tcp port 3868",
+        ]);
         let sniffer =
             Running::start(tcpdump.current_dir(&folder), &folder.join("tcpdump.log")).unwrap();
         let stage = Self { folder, python, sniffer, next_at };

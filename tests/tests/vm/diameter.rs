@@ -131,7 +131,7 @@ fn freediameter_as_client_and_as_server() {
         system(&format!("ip address add {address}/32 dev lo"));
     }
     let mut tcpdump = Command::new("tcpdump");
-    tcpdump.args(["-i", "lo", "-U", "-Z", "root", "-w", "wire.pcap", "sctp"]);
+    tcpdump.args(["-i", "lo", "-U", "--immediate-mode", "-Z", "root", "-w", "wire.pcap", "sctp"]);
     let mut sniffer = start("tcpdump.log", &mut tcpdump);
     wait_for("tcpdump.log", "listening on");
     let mut hss = Command::new(built("sim", "ipxsim"));

@@ -133,7 +133,17 @@ impl Stage {
     fn enter(osmo: &str, home: &'static str, configuration: &str) -> Self {
         system("modprobe sctp");
         let mut tcpdump = Command::new("tcpdump");
-        tcpdump.args(["-i", "lo", "-U", "-Z", "root", "-w", "/results/wire.pcap", "sctp"]);
+        tcpdump.args([
+            "-i",
+            "lo",
+            "-U",
+            "--immediate-mode",
+            "-Z",
+            "root",
+            "-w",
+            "/results/wire.pcap",
+            "sctp",
+        ]);
         let sniffer = Running::start(&mut tcpdump, &log("tcpdump.log")).unwrap();
         wait_for("the capture", || logged("tcpdump.log").find("listening on"));
         let mut command = Command::new("osmo-stp");
