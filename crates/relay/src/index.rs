@@ -5,16 +5,29 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use procedure::{LinkId, Symbol};
+
 /// Locks that share the table; a worker rarely meets another one at the same.
 const SHARDS: usize = 64;
 
-/// By an end's own number for an exchange: our label of it.
+/// By an end's own number for an exchange.
 #[derive(Debug)]
 pub(crate) struct Index {
     shards: Box<[Mutex<Shard>]>,
 }
 
-type Shard = HashMap<u64, u32, BuildHasherDefault<Already>>;
+type Shard = HashMap<u64, Known, BuildHasherDefault<Already>>;
+
+/// What every worker knows of an open exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Known {
+    /// Our label of it.
+    pub(crate) label: u32,
+    /// The link that its opener came over.
+    pub(crate) opener: LinkId,
+    /// The group that was asked.
+    pub(crate) asked: Option<Symbol>,
+}
 
 /// The keys are hashes with a secret already.
 #[derive(Debug, Default)]
@@ -40,21 +53,21 @@ impl Default for Index {
 
 impl Index {
     /// The exchange that an end numbers so.
-    pub(crate) fn find(&self, key: u64) -> Option<u32> {
+    pub(crate) fn find(&self, key: u64) -> Option<Known> {
         self.shard(key)?.get(&key).copied()
     }
 
     /// Notes how an end numbers an exchange, unless the number is taken; whether it was free. Each
     /// open exchange has two at most, so the table is bounded as they are.
-    pub(crate) fn insert(&self, key: u64, label: u32) -> bool {
+    pub(crate) fn insert(&self, key: u64, known: Known) -> bool {
         let Some(mut shard) = self.shard(key) else { return false };
-        *shard.entry(key).or_insert(label) == label
+        shard.entry(key).or_insert(known).label == known.label
     }
 
     /// The exchange is over. Another one that took the number meanwhile keeps it.
     pub(crate) fn remove(&self, key: u64, label: u32) {
         let Some(mut shard) = self.shard(key) else { return };
-        if shard.get(&key) == Some(&label) {
+        if shard.get(&key).is_some_and(|known| known.label == label) {
             shard.remove(&key);
         }
     }
@@ -73,11 +86,12 @@ mod tests {
     #[test]
     fn a_number_names_one_exchange_until_it_is_over() {
         let index = Index::default();
-        assert!(index.insert(7, 1) && !index.insert(7, 2));
+        let known = |label| Known { label, opener: LinkId(3), asked: None };
+        assert!(index.insert(7, known(1)) && !index.insert(7, known(2)));
         index.remove(7, 2);
-        assert_eq!(index.find(7), Some(1));
+        assert_eq!(index.find(7), Some(known(1)));
         index.remove(7, 1);
         assert_eq!(index.find(7), None);
-        assert!(index.insert(7, 2));
+        assert!(index.insert(7, known(2)));
     }
 }

@@ -8,9 +8,10 @@ use procedure::{
 use crate::assembly::{Came, read};
 use crate::core::Core;
 use crate::dialogues::{Dialogue, Dialogues, Ticket};
+use crate::index::Known;
 use crate::reach::{Choice, SENDS_MAX, Tried, reach};
 use crate::stack::{Arrival, Keys, Onward, Part, Stack};
-use crate::walk::{decide, octets_u32, opened, provenance, refuse, unreached};
+use crate::walk::{decide, octets_u32, opened, provenance, refuse, stray, unreached};
 
 /// What a message adds to its exchange's record, wherever that is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,15 +42,24 @@ pub(crate) fn pass<S: Stack>(
         Part::Continues | Part::Ends => find(core, keys),
         Part::Alone => None,
     };
-    procedure.repeat |= part == Part::Opens && open.is_some();
+    if let Some(known) = &open {
+        let (is_opener, is_asked) = ends(stack, core, arrival.link, known);
+        if part == Part::Opens {
+            procedure.repeat = true;
+            // Back from where it was sent: who is there would send it to us again and again.
+            procedure.looped |= is_asked && !is_opener;
+        } else if !is_opener && !is_asked {
+            return stray(stack, core, arrival, view, came);
+        }
+    }
     // What asks for nothing was decided when its exchange began.
     let asks = match part {
         Part::Opens | Part::Alone => true,
-        Part::Continues => procedure.act != Act::Transit,
-        Part::Ends => false,
+        Part::Continues | Part::Ends => procedure.act != Act::Transit,
     };
     core.count(arrival.link, |counters| &counters.requests_in, u64::from(asks));
-    let decision = if asks { decide(core, &procedure) } else { Decision::forward(None) };
+    let is_decided = asks || procedure.spoofed || procedure.looped;
+    let decision = if is_decided { decide(core, &procedure) } else { Decision::forward(None) };
     let generation = core.board.up(arrival.link).unwrap_or_default();
     let mut record = opened(core, &procedure, &decision, came);
     let group = match decision.verdict {
@@ -77,8 +87,8 @@ pub(crate) fn pass<S: Stack>(
             let key = keys.from.filter(|_| part == Part::Continues);
             let progress = Progress { ended, key, octets, frames: came.frames };
             core.count(to, |counters| &counters.frames_out, u64::from(came.frames) - 1);
-            if let Some(label) = open {
-                return tell(core, label, progress);
+            if let Some(known) = open {
+                return tell(core, known.label, progress);
             }
             (record.code, record.success) = ended.unwrap_or_default();
             record.finish = Finish::Passed;
@@ -95,8 +105,16 @@ pub(crate) fn pass<S: Stack>(
 
 /// The exchange that a message belongs to: the end it goes to knows it by one number, the end it
 /// comes from by another.
-fn find(core: &Core, keys: &Keys) -> Option<u32> {
+fn find(core: &Core, keys: &Keys) -> Option<Known> {
     [keys.to, keys.from].into_iter().flatten().find_map(|key| core.board.index.find(key))
+}
+
+/// Whether a link is the opener's of an exchange, and whether it is of those that were asked: nobody
+/// else has a say in it.
+fn ends<S: Stack>(stack: &S, core: &Core, link: LinkId, known: &Known) -> (bool, bool) {
+    let asked = known.asked.and_then(|group| core.rules.group(group));
+    let is_asked = asked.is_none_or(|group| group.members.iter().any(|member| member.link == link));
+    (stack.stands_for(link, known.opener), is_asked)
 }
 
 fn begin(
@@ -125,7 +143,8 @@ fn begin(
         record,
     });
     if let Some(key) = key {
-        core.board.index.insert(key, core.dialogues.label(ticket));
+        let label = core.dialogues.label(ticket);
+        core.board.index.insert(key, Known { label, opener: procedure.from, asked: group });
     }
     ticket
 }
@@ -237,9 +256,10 @@ pub(crate) fn go_on(core: &mut Core, label: u32, progress: Progress) {
     };
     dialogue.record.frames = dialogue.record.frames.saturating_add(progress.frames);
     dialogue.record.answer_octets = dialogue.record.answer_octets.saturating_add(progress.octets);
+    let known = Known { label, opener: dialogue.record.from, asked: dialogue.group };
     if let (Some(key), [Some(first), None]) = (progress.key, dialogue.keys)
         && key != first
-        && core.board.index.insert(key, label)
+        && core.board.index.insert(key, known)
     {
         dialogue.keys = [Some(first), Some(key)];
     }

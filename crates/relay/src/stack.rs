@@ -163,6 +163,12 @@ pub trait Stack: Send + 'static {
         false
     }
 
+    /// **correlate**: whether two links lead to the same node, so that either may carry what belongs to
+    /// an exchange of the other's.
+    fn stands_for(&self, link: LinkId, other: LinkId) -> bool {
+        link == other
+    }
+
     /// How long nothing may be heard of an exchange that we stand between, in milliseconds.
     fn patience_ms(&self) -> u64 {
         0

@@ -260,8 +260,8 @@ pub(crate) fn complain<S: Stack>(
     core.finish(&mut record);
 }
 
-/// An answer nobody waits for: counted and recorded, never forwarded.
-fn stray<S: Stack>(
+/// An answer nobody waits for, or not from there: counted and recorded, never forwarded.
+pub(crate) fn stray<S: Stack>(
     stack: &S,
     core: &mut Core,
     arrival: &Arrival,

@@ -56,6 +56,7 @@ use view::m3ua::{self, Data, Kind, Label, Writer, tag};
 use view::sccp::address::ssn;
 use view::sccp::connection::Connection;
 use view::sccp::{Unitdata, cause, kind, write};
+use view::tcap::Kind::{Begin, Unidirectional};
 use view::tcap::{Dialogue, Transaction};
 use vocabulary::MAP;
 
@@ -162,14 +163,17 @@ impl Ss7 {
         route
     }
 
-    /// Whether a link may speak for the calling party.
-    fn may_speak(&self, view: &View<'_>, link: LinkId) -> bool {
+    /// Whether a link may speak for the calling party. One that may speak for some titles only asks
+    /// nothing without saying for which.
+    fn may_speak(&self, view: &View<'_>, link: LinkId, asks: bool) -> bool {
         let links = &self.shared.config.links;
         let Some(own) = links.get(link.0 as usize).and_then(Option::as_ref) else { return false };
         let calling = (view.unit.as_ref().map(|unit| unit.calling))
             .or(view.connection.as_ref().map(|request| request.calling));
         let title = calling.and_then(|calling| calling.title);
-        let Some(digits) = title.map(|title| title.digits()) else { return true };
+        let Some(digits) = title.map(|title| title.digits()) else {
+            return own.titles.is_empty() || !asks;
+        };
         own.titles.is_empty() || own.titles.iter().any(|prefix| digits.starts_with(*prefix))
     }
 
@@ -291,6 +295,11 @@ impl Stack for Ss7 {
         self.server(group).is_some_and(|server| server.mode == TrafficMode::Broadcast)
     }
 
+    fn stands_for(&self, link: LinkId, other: LinkId) -> bool {
+        let servers = |link| self.shared.state.servers_of(link);
+        link == other || servers(link).any(|one| servers(other).any(|another| one == another))
+    }
+
     fn patience_ms(&self) -> u64 {
         self.shared.config.dialogue_timeout_ms
     }
@@ -329,7 +338,9 @@ impl Stack for Ss7 {
     fn describe<'v>(&self, view: &'v View<'_>, arrival: &Arrival) -> Procedure<'v> {
         let route = self.route(view, Some(arrival));
         let asks = view.unit.as_ref().is_some_and(|unit| !unit.is_service());
-        let map = view.tcap.as_ref().filter(|_| asks).and_then(describe::attempt);
+        let tcap = view.tcap.as_ref().filter(|_| asks);
+        let map = tcap.and_then(describe::attempt);
+        let opens = tcap.is_some_and(|tcap| matches!(tcap.kind, Begin | Unidirectional));
         let exchange = match self.correlate(view) {
             Exchange::Passes { part: Part::Opens | Part::Continues, keys } => keys.from,
             Exchange::Passes { keys, .. } => keys.to,
@@ -339,7 +350,7 @@ impl Stack for Ss7 {
             led: route.server,
             sequence: Some(view.data.sls),
             exchange: exchange.map_or(0, |key| mix(key, self.shared.secret)),
-            spoofed: !self.may_speak(view, arrival.link),
+            spoofed: !self.may_speak(view, arrival.link, opens || map.is_some()),
             looped: route.looped,
             ..Procedure::unknown(arrival.stack, arrival.link, arrival.time)
         };

@@ -7,6 +7,7 @@ use procedure::{Act, Code, Domain, Finish, LinkId, Provenance, Refusal};
 use ss7::Ss7;
 use ss7::view::View;
 use ss7::view::m3ua::Data;
+use ss7::view::sccp::write::{AddressBuffer, Fields};
 use ss7::view::sccp::{Unitdata, cause};
 use ss7::view::tcap::Transaction;
 use world::*;
@@ -106,6 +107,65 @@ fn what_leads_nowhere_is_given_back() {
     assert!(unit.is_service());
     assert_eq!((unit.class, unit.data), (cause::NO_TRANSLATION, &hex(UL)[..]));
     assert_eq!(world.records[0].code, Code::Returned(u32::from(cause::NO_TRANSLATION)));
+}
+
+/// The third network's node, which may speak for titles of its own.
+fn from_stranger(calling: &AddressBuffer, tcap: &[u8]) -> Vec<u8> {
+    data(103, OTHER, OWN, &vlr(), calling, tcap)
+}
+
+#[test]
+fn nobody_else_has_a_say_in_a_dialogue() {
+    let strangers = [
+        hlr(),
+        title(6, 1, "336890000"),
+        AddressBuffer::new(&Fields { ssn: Some(6), ..Fields::default() }),
+    ];
+    for calling in &strangers {
+        let mut world = World::up();
+        world.receive(0, &from_visited(&hex(UL)));
+        world.sent(1);
+        world.receive(2, &from_stranger(calling, &hex(UL_RNA)));
+        assert!(world.sent(0).is_empty(), "the VLR hears nothing of it");
+        let [record] = world.records[..] else { panic!("{:?}", world.records) };
+        assert_eq!((record.from, record.finish), (LinkId(2), Finish::Stray));
+        world.receive(1, &from_home(&hex(UL_OK)));
+        assert_eq!(world.sent(0).len(), 1, "the home's own answer comes");
+        let [_, record] = world.records[..] else { panic!("{:?}", world.records) };
+        assert_eq!((record.finish, record.success), (Finish::Answered, true));
+    }
+}
+
+/// CL in an End that belongs to no dialogue we know of.
+#[test]
+fn an_order_in_a_closing_message_is_decided_on() {
+    let mut world = World::up();
+    let order = hex("641f4904000010016c17a115020101020103a30d040812040700000000f10a0100");
+    world.receive(2, &from_stranger(&title(6, 1, "336890000"), &order));
+    let asked = world.desk.asked.lock().unwrap();
+    let [asked] = &asked[..] else { panic!("{asked:?}") };
+    assert_eq!((asked.act, asked.imsi.as_deref()), (Act::Deregister, Some("214070000000001")));
+}
+
+#[test]
+fn who_has_titles_asks_with_one_of_them() {
+    let mut world = World::up();
+    let nameless = AddressBuffer::new(&Fields { ssn: Some(7), ..Fields::default() });
+    world.receive(0, &data(101, VISITED, OWN, &hlr(), &nameless, &hex(UL)));
+    assert!(world.sent(1).is_empty());
+    assert_eq!(world.records[0].provenance, Provenance::Screening);
+}
+
+#[test]
+fn a_beginning_that_comes_back_is_not_sent_again() {
+    let mut world = World::up();
+    world.receive(0, &from_visited(&hex(UL)));
+    assert_eq!(world.sent(1).len(), 1);
+    // The home's side does not know the title either and sends it on, to us.
+    world.receive(1, &data(102, HOME, OWN, &hlr(), &vlr(), &hex(UL)));
+    assert!(world.sent(0).is_empty());
+    let [record] = world.records[..] else { panic!("{:?}", world.records) };
+    assert_eq!((record.finish, record.provenance), (Finish::Refused, Provenance::Protocol));
 }
 
 #[test]

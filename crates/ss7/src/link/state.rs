@@ -214,7 +214,7 @@ impl State {
     }
 
     /// The servers that a link may serve.
-    pub(super) fn servers_of(&self, link: LinkId) -> impl Iterator<Item = usize> {
+    pub(crate) fn servers_of(&self, link: LinkId) -> impl Iterator<Item = usize> {
         self.seats.get(link.0 as usize).into_iter().flatten().map(|seat| seat.server)
     }
 
