@@ -115,10 +115,19 @@ impl PeerConfig {
         }
     }
 
-    /// Whether a message with this Origin-Realm may come from this peer.
+    /// Whether a message with this Origin-Realm and Origin-Host may come from this peer: a realm it may
+    /// originate for, and a host in it or the peer itself.
     #[must_use]
-    pub fn may_originate(&self, realm: &[u8]) -> bool {
-        self.realms.iter().any(|pattern| matches(pattern.as_bytes(), realm))
+    pub fn may_originate(&self, realm: &[u8], host: &[u8]) -> bool {
+        let is_anybody = self.realms.iter().any(|pattern| pattern == "*");
+        let is_its = self.realms.iter().any(|pattern| matches(pattern.as_bytes(), realm));
+        let lies_in = || {
+            let tail = host.len().checked_sub(realm.len() + 1).and_then(|at| host.get(at..));
+            tail.and_then(<[u8]>::split_first)
+                .is_some_and(|(dot, tail)| *dot == b'.' && same_name(tail, realm))
+        };
+        let is_itself = || same_name(host, self.origin_host.as_bytes());
+        is_anybody || is_its && (host.is_empty() || is_itself() || lies_in())
     }
 }
 
@@ -205,10 +214,10 @@ impl Shared {
         same_name(self.config.origin_host.as_bytes(), host)
     }
 
-    /// Whether a message with this Origin-Realm may come over this link.
+    /// Whether a message with this Origin-Realm and Origin-Host may come over this link.
     #[inline]
-    pub(crate) fn may_originate(&self, link: LinkId, realm: &[u8]) -> bool {
-        self.peer(link).is_some_and(|peer| peer.may_originate(realm))
+    pub(crate) fn may_originate(&self, link: LinkId, realm: &[u8], host: &[u8]) -> bool {
+        self.peer(link).is_some_and(|peer| peer.may_originate(realm, host))
     }
 }
 
@@ -283,8 +292,13 @@ mod tests {
         assert_eq!(shared.peer(LinkId(7)).map(|peer| &*peer.origin_host), Some("mme1.visited.lab"));
         assert!(shared.peer(LinkId(4)).is_none() && shared.peer(LinkId(99)).is_none());
         assert!(shared.is_own(b"GW.ipx.lab"));
-        assert!(shared.may_originate(LinkId(3), b"HOME.lab"));
-        assert!(!shared.may_originate(LinkId(3), b"visited.lab"));
-        assert!(!shared.may_originate(LinkId(4), b"home.lab"));
+        let may = |link, realm: &str, host: &str| {
+            shared.may_originate(LinkId(link), realm.as_bytes(), host.as_bytes())
+        };
+        assert!(may(3, "HOME.lab", "hss1.home.lab") && may(3, "home.lab", "hss9.Home.lab"));
+        assert!(may(7, "home.lab", "mme1.visited.lab"), "itself");
+        assert!(!may(3, "visited.lab", "hss1.home.lab") && !may(4, "home.lab", "hss1.home.lab"));
+        assert!(!may(3, "home.lab", "mme2.visited.lab") && !may(3, "home.lab", "hss.not-home.lab"));
+        assert!(!may(3, "home.lab", ".home") && !may(3, "home.lab", "home.lab"));
     }
 }

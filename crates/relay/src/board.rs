@@ -3,7 +3,7 @@
 //! Each cell is written by the worker that owns the link and read by all; a worker chooses another
 //! worker's link by what the board says, and the owner has the last word.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use procedure::LinkId;
@@ -28,6 +28,8 @@ struct Cell {
     posted_octets: AtomicU32,
     /// Exchanges sent over this link that wait for their answer.
     pending: AtomicU32,
+    /// An exchange got no answer over it, and nothing was heard since.
+    silent: AtomicBool,
     state: Mutex<&'static str>,
     counters: Counters,
 }
@@ -153,6 +155,7 @@ impl Board {
         let Some(cell) = self.cell(link) else { return 0 };
         let now = cell.generation.load(Ordering::Relaxed);
         let next = if (now % 2 == 1) == up { now } else { now.wrapping_add(1) };
+        cell.silent.store(false, Ordering::Relaxed);
         cell.generation.store(next, Ordering::Release);
         next
     }
@@ -182,6 +185,18 @@ impl Board {
             } else {
                 cell.posted_octets.fetch_sub(octets, Ordering::Relaxed);
             }
+        }
+    }
+
+    /// Whether an exchange got no answer over a link, and nothing was heard of its peer since.
+    pub(crate) fn is_silent(&self, link: LinkId) -> bool {
+        self.cell(link).is_some_and(|cell| cell.silent.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_silent(&self, link: LinkId, silent: bool) {
+        // Mostly it is so already, and others read the line.
+        if let Some(cell) = self.cell(link).filter(|_| self.is_silent(link) != silent) {
+            cell.silent.store(silent, Ordering::Relaxed);
         }
     }
 

@@ -330,6 +330,12 @@ impl Gateway {
                     walk::bare(&self.core, arrival, Came::one(frame), Finish::Discarded);
                 self.core.finish(&mut record);
             }
+            Passage::Refused { code, octets } => {
+                let stack = self.links.get(arrival.link.0 as usize);
+                if let Some(stack) = stack.and_then(|id| self.stacks.get(usize::from(id.0))) {
+                    stack.refused(&mut self.core, arrival, frame, (code, octets));
+                }
+            }
         }
     }
 

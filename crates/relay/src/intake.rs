@@ -41,6 +41,9 @@ impl Gateway {
                 }
             }
         }
+        if frames > 0 {
+            self.core.board.set_silent(link, false);
+        }
         self.core.count(link, |counters| &counters.frames_in, frames);
         self.core.count(link, |counters| &counters.octets_in, consumed as u64);
         consumed
@@ -60,6 +63,7 @@ impl Gateway {
         // One message is one frame; what is longer or shorter than it says is nobody's.
         let malformed = match found.frame_octets(message) {
             Ok(Some(octets)) if octets == message.len() => {
+                self.core.board.set_silent(link, false);
                 self.core.count(link, |counters| &counters.frames_in, 1);
                 return self.frame(&arrival, conn, message);
             }

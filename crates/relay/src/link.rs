@@ -1,6 +1,6 @@
 //! The seam to a base-protocol machine: events in, effects out as values.
 
-use procedure::Time;
+use procedure::{Code, Time};
 
 use crate::Rng;
 
@@ -98,6 +98,13 @@ pub enum Passage {
     Traffic,
     /// Traffic on a connection that is not open for it; the machine has dealt with that.
     Premature,
+    /// A request on such a connection, which the machine has refused.
+    Refused {
+        /// What it was told.
+        code: Code,
+        /// In so many octets.
+        octets: u32,
+    },
 }
 
 /// The base-protocol machine of one link. It owns no socket and no clock. A link may briefly have

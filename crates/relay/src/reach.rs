@@ -68,7 +68,8 @@ impl Choice<'_> {
     }
 }
 
-/// The link to send over and its generation.
+/// The link to send over and its generation. One whose peer let an exchange expire and said nothing
+/// since is taken only where there is no other: long before the watchdog is sure that it is dead.
 ///
 /// # Errors
 /// [`Refusal::Unroutable`] when nothing live is left, [`Refusal::Congestion`] when all that is
@@ -84,6 +85,22 @@ pub(crate) fn reach(
     if choice.tried.is_full() {
         return Err(Refusal::Unroutable);
     }
+    let members = choice.group.map_or(&[][..], |group| &group.members);
+    if choice.sequence.is_none() && members.iter().any(|member| board.is_silent(member.link)) {
+        let talks = |link| carries(link) && (choice.named == Some(link) || !board.is_silent(link));
+        if let Ok(found) = among(board, rng, choice, talks) {
+            return Ok(found);
+        }
+    }
+    among(board, rng, choice, carries)
+}
+
+fn among(
+    board: &Board,
+    rng: &mut Rng,
+    choice: &Choice<'_>,
+    carries: impl Fn(LinkId) -> bool,
+) -> Result<(LinkId, u32), Refusal> {
     let live = |link: LinkId| {
         let usable = link != choice.from && !choice.tried.contains(link) && carries(link);
         usable.then(|| board.up(link)).flatten()
@@ -192,6 +209,23 @@ mod tests {
         assert_eq!(choose(&board, &group, None, &tried), Ok(3));
         board.set_waiting_octets(LinkId(3), LINK_HIGH_OCTETS as usize);
         assert_eq!(choose(&board, &group, None, &tried), Err(Refusal::Congestion));
+    }
+
+    #[test]
+    fn who_fell_silent_is_asked_when_there_is_nobody_else() {
+        let board = Board::new(4);
+        let group = group(&[(1, 1, 9), (2, 1, 1), (3, 2, 1)]);
+        let mut tried = Tried::default();
+        (1..4).for_each(|link| _ = board.set_up(LinkId(link), true));
+        board.set_silent(LinkId(1), true);
+        assert_eq!(choose(&board, &group, None, &tried), Ok(2));
+        assert_eq!(choose(&board, &group, Some(1), &tried), Ok(1), "asked for by name");
+        board.set_silent(LinkId(2), true);
+        assert_eq!(choose(&board, &group, None, &tried), Ok(3), "of lower priority");
+        tried.push(LinkId(3));
+        assert!(matches!(choose(&board, &group, None, &tried), Ok(1 | 2)));
+        board.set_silent(LinkId(1), false);
+        assert_eq!(choose(&board, &group, None, &tried), Ok(1));
     }
 
     #[test]

@@ -251,6 +251,8 @@ pub trait AnyStack: Send {
     fn link(&self, link: LinkId) -> Box<dyn Link>;
     /// One whole frame of traffic takes the walk.
     fn receive(&self, core: &mut Core, arrival: &Arrival, frame: &[u8]);
+    /// A request that its link's machine has refused, with what code and in how many octets.
+    fn refused(&self, core: &mut Core, arrival: &Arrival, frame: &[u8], told: (Code, u32));
     /// The deadline of an exchange has come.
     fn expire(&self, core: &mut Core, ticket: Ticket);
     /// The link that an exchange was sent over has died.
@@ -287,6 +289,10 @@ impl<S: Stack> AnyStack for S {
 
     fn receive(&self, core: &mut Core, arrival: &Arrival, frame: &[u8]) {
         walk::walk(self, core, arrival, frame);
+    }
+
+    fn refused(&self, core: &mut Core, arrival: &Arrival, frame: &[u8], told: (Code, u32)) {
+        walk::refused(self, core, arrival, frame, told);
     }
 
     fn expire(&self, core: &mut Core, ticket: Ticket) {

@@ -159,6 +159,26 @@ pub(crate) fn refuse<S: Stack>(
     core.finish(record);
 }
 
+/// **record** alone, for a request that its link has refused because it is not open for traffic.
+/// Nothing is decided on: it counts as no attempt.
+pub(crate) fn refused<S: Stack>(
+    stack: &S,
+    core: &mut Core,
+    arrival: &Arrival,
+    frame: &[u8],
+    (code, octets): (Code, u32),
+) {
+    let came = Came::one(frame);
+    let mut record = match stack.view(frame) {
+        Ok(view) => opened(core, &stack.describe(&view, arrival), &Decision::forward(None), came),
+        Err(_) => bare(core, arrival, came, Finish::Refused),
+    };
+    (record.finish, record.provenance) = (Finish::Refused, Provenance::Limit);
+    (record.code, record.answer_octets) = (code, octets);
+    core.count(arrival.link, |counters| &counters.requests_in, 1);
+    core.finish(&mut record);
+}
+
 /// **rewrite**, for the answer that closes an exchange of ours; anything else is a stray.
 fn close<S: Stack>(
     stack: &S,
@@ -210,6 +230,7 @@ pub(crate) fn expire<S: Stack>(stack: &S, core: &mut Core, ticket: Ticket) {
         return reroute(stack, core, ticket);
     };
     core.count(over, |counters| &counters.expiries, 1);
+    core.board.set_silent(over, true);
     let Some(mut closed) = core.close(ticket) else { return };
     let Dialogue { record, request, asker_generation, .. } = &mut *closed;
     record.finish = Finish::Expired;

@@ -68,3 +68,35 @@ fn requests_that_wait_for_a_dead_node_are_answered_by_the_other() {
 fn requests_that_wait_for_a_silent_node_are_answered_by_the_other() {
     lose("operator-silent", "STOP");
 }
+
+/// Frozen, with its connection open: the watchdog needs many seconds to be sure, requests do not.
+#[test]
+fn a_node_that_lets_requests_expire_is_not_asked_while_another_answers() {
+    let folder = tests::scratch("operator-frozen");
+    write_policies(&folder.join("policies"), &[HSS, OTHER]);
+    let neighbours = [HSS, OTHER, MME].map(|host| Neighbour { host, connect: None });
+    let patience = "[diameter]\nrequest_timeout_ms = 500\n";
+    let text = gateway_toml("127.0.0.1:0", &["127.0.0.1"], &neighbours, patience);
+    let daemon = Daemon::start(&folder, &text);
+    let to = daemon.listen();
+    let mut frozen = Command::new(built("sim", "ipxsim"));
+    frozen.args(["hss", "--connect", &to.to_string(), "--origin-host", HSS]);
+    let frozen = Running::start(&mut frozen, &folder.join("hss1.log")).unwrap();
+    let _other = Home::named(OTHER, to);
+    daemon.wait_up(&[HSS, OTHER], UP_WITHIN);
+    frozen.signal("STOP");
+
+    let range = format!("{}..{}", imsi(1), imsi(800));
+    let mut config = MmeConfig::new(to, MME, range.parse().unwrap(), PREFERRED.parse().unwrap());
+    config.destination_realm = HOME_REALM.into();
+    config.load = Load::Rate(200.0);
+    config.count = Some(800);
+    let (_handle, stop) = sim::stop();
+    let report = sim::mme::run(config, &stop, Arc::<Live>::default()).unwrap();
+    frozen.signal("CONT");
+    assert!(report.is_clean(), "{report}");
+    let told = |code: &str| report.answers.get(code).copied().unwrap_or(0);
+    assert_eq!(told("2001") + told("3002"), 800, "{report}");
+    // Half of what was asked until the first one expired, and no more: it would be 400.
+    assert!((1..=160).contains(&told("3002")), "{report}");
+}

@@ -36,7 +36,7 @@ pub(crate) fn describe<'a>(shared: &Shared, view: &View<'a>, arrival: &Arrival) 
         //= RFC 6733 §6.1.3
         looped: view.routed || shared.is_own(origin.host),
         initial: s6a::initial(act, view),
-        spoofed: !shared.may_originate(arrival.link, origin.realm),
+        spoofed: !shared.may_originate(arrival.link, origin.realm, origin.host),
         ..Procedure::unknown(arrival.stack, arrival.link, arrival.time)
     }
 }

@@ -40,8 +40,10 @@ impl Machine {
         // REOPEN throws traffic away; the asker should hear of it, so that it asks elsewhere.
         if let (true, Ok(view)) = (header.is_request(), View::new(frame, &self.shared.limits())) {
             let mut out = Vec::with_capacity(256);
-            let _ = answer::answer(&self.shared, &view, Refusal::Congestion, &mut out);
+            let code = answer::answer(&self.shared, &view, Refusal::Congestion, &mut out);
+            let octets = u32::try_from(out.len()).unwrap_or(u32::MAX);
             self.send(conn, out, fx);
+            return Passage::Refused { code, octets };
         }
         Passage::Premature
     }
