@@ -7,6 +7,7 @@
 //! ```
 
 mod changes;
+mod clashes;
 mod files;
 mod gateway;
 mod peers;
