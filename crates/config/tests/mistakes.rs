@@ -280,3 +280,40 @@ peers = ["b"]
     let expected = "titles.toml:5:9: warning: `strip` is more than the 2 digits of the prefix";
     assert!(text.contains(expected), "{text}");
 }
+
+#[test]
+fn timers_of_sctp_are_held_to_their_ranges_and_to_each_other() {
+    let load = |sctp: &str| {
+        let text = format!(
+            "[gateway]\norigin_host = \"d.ipx\"\n[[listen]]\naddress = \"127.0.0.1:3868\"\n\
+             [sctp]\n{sctp}"
+        );
+        let dir = folder("sctp", &[("gateway.toml", &text), ("routes.toml", "")]);
+        let loaded = config::load(Some(&dir.join("gateway.toml")), &Words);
+        std::fs::remove_dir_all(dir).expect("cleared");
+        loaded.map(|loaded| loaded.gateway.sctp).map_err(|mistakes| mistakes.to_string())
+    };
+    let read = load(
+        "heartbeat_ms = 0\nrto_initial_ms = 300\nrto_min_ms = 100\nrto_max_ms = 900\n\
+         path_retransmissions_max = 2\nassociation_retransmissions_max = 4\n",
+    );
+    let expected = config::SctpSettings {
+        heartbeat_ms: 0,
+        rto_initial_ms: 300,
+        rto_min_ms: 100,
+        rto_max_ms: 900,
+        path_retransmissions_max: 2,
+        association_retransmissions_max: 4,
+    };
+    assert_eq!(read.expect("no mistake"), expected);
+    for (wrong, expected) in [
+        ("rto_min_ms = 600\n", "gateway.toml:6:14: error: `rto_min_ms` is more than"),
+        ("rto_initial_ms = 2001\n", "gateway.toml:6:18: error: `rto_initial_ms` is more than"),
+        ("rto_max_ms = 499\n", "error: `rto_initial_ms` is more than `rto_max_ms`"),
+        ("association_retransmissions_max = 0\n", "gateway.toml:6:35: error: "),
+        ("rto_mim_ms = 200\n", "gateway.toml:6:1: error: unknown key `rto_mim_ms`"),
+    ] {
+        let text = load(wrong).expect_err("a mistake");
+        assert!(text.contains(expected), "{wrong}\n{text}");
+    }
+}
