@@ -12,6 +12,7 @@ pub(crate) fn changes(before: &Gateway, now: &Gateway) -> Vec<String> {
     let parts = [
         ("[gateway]", own(before) != own(now)),
         ("[diameter]", before.diameter != now.diameter),
+        ("[sctp]", before.sctp != now.sctp),
         ("[ss7] and [[server]]", before.ss7 != now.ss7),
         ("[[listen]]", before.listens != now.listens),
         ("[admin]", before.admin != now.admin),

@@ -26,6 +26,8 @@ pub struct Gateway {
     pub policies: PathBuf,
     /// Diameter's own settings.
     pub diameter: DiameterSettings,
+    /// Timers and limits of SCTP, of every listener and peer over it.
+    pub sctp: SctpSettings,
     /// The SS7 side; `None` where there is none.
     pub ss7: Option<Ss7Settings>,
     /// Where connections are accepted.
@@ -53,6 +55,24 @@ pub struct DiameterSettings {
     pub connect_backoff_max_ms: u64,
     /// Largest frame taken.
     pub frame_octets_max: usize,
+}
+
+/// Timers and limits of SCTP associations.
+//= RFC 9260 §16
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SctpSettings {
+    /// Between two heartbeats on an idle path; 0: none.
+    pub heartbeat_ms: u32,
+    /// RTO.Initial.
+    pub rto_initial_ms: u32,
+    /// RTO.Min.
+    pub rto_min_ms: u32,
+    /// RTO.Max.
+    pub rto_max_ms: u32,
+    /// Path.Max.Retrans.
+    pub path_retransmissions_max: u16,
+    /// Association.Max.Retrans.
+    pub association_retransmissions_max: u16,
 }
 
 /// One place where connections are accepted.

@@ -7,6 +7,7 @@
 //! ```
 
 mod changes;
+mod clashes;
 mod files;
 mod gateway;
 mod peers;
@@ -20,8 +21,8 @@ use std::sync::Arc;
 
 pub use gateway::{
     Destination, DiameterPeer, DiameterSettings, Gateway, JournalSettings, Listen, LogFormat,
-    LogLevel, LogSettings, M3uaPeer, Peer, PeerRole, Protocol, SctpBackend, Server, Speaks,
-    Ss7Settings, Title, TitlePlan, TlsFiles, TrafficMode, Transport, Variant,
+    LogLevel, LogSettings, M3uaPeer, Peer, PeerRole, Protocol, SctpBackend, SctpSettings, Server,
+    Speaks, Ss7Settings, Title, TitlePlan, TlsFiles, TrafficMode, Transport, Variant,
 };
 pub use peers::{ENCAPSULATION_PORT, PEERS_MAX};
 use policy::{Complaints, Context, Diagnostic, Engine, Memory, Setup, Source};

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use policy::{At, REALM_EXPECTED, Section, realm};
 
+use crate::clashes;
 use crate::gateway::{
     DiameterPeer, Listen, Peer, Protocol, SctpBackend, Speaks, TlsFiles, Transport,
 };
@@ -121,8 +122,8 @@ fn file(section: &Section<'_>, key: &'static str, dir: &Path) -> Option<PathBuf>
 }
 
 pub(crate) fn peers(root: &Section<'_>, dir: &Path, tls: Option<&Transport>) -> Vec<Peer> {
-    let mut peers: Vec<Peer> = Vec::new();
     let sections = root.sections("peer");
+    let mut peers: Vec<(Peer, &Section<'_>)> = Vec::new();
     if let Some(section) = sections.get(PEERS_MAX) {
         section.push(section.at().complain(format!("there are more than {PEERS_MAX} peers")));
     }
@@ -134,7 +135,7 @@ pub(crate) fn peers(root: &Section<'_>, dir: &Path, tls: Option<&Transport>) -> 
             Protocol::M3ua => None,
         };
         if let Some(name) = &name
-            && peers.iter().any(|peer| peer.name == name.value)
+            && peers.iter().any(|(peer, _)| peer.name == name.value)
         {
             section.push(name.complain(format!("two peers are called `{}`", name.value)));
         }
@@ -142,7 +143,7 @@ pub(crate) fn peers(root: &Section<'_>, dir: &Path, tls: Option<&Transport>) -> 
             peer.diameter().is_some_and(|diameter| diameter.origin_host == host)
         };
         if let Some(host) = &host
-            && peers.iter().any(|peer| is_host(peer, &host.value))
+            && peers.iter().any(|(peer, _)| is_host(peer, &host.value))
         {
             section.push(host.complain(format!("two peers are `{}`", host.value)));
         }
@@ -150,9 +151,11 @@ pub(crate) fn peers(root: &Section<'_>, dir: &Path, tls: Option<&Transport>) -> 
             Protocol::Diameter => diameter(section, host).map(Speaks::Diameter),
             Protocol::M3ua => ss7::peer(section).map(Speaks::M3ua),
         };
-        peers.extend(read_peer(section, dir, tls, name.map(|name| name.value), protocol, speaks));
+        let peer = read_peer(section, dir, tls, name.map(|name| name.value), protocol, speaks);
+        peers.extend(peer.map(|peer| (peer, section)));
     }
-    peers
+    clashes::peers(&peers);
+    peers.into_iter().map(|(peer, _)| peer).collect()
 }
 
 fn read_peer(

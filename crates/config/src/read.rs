@@ -7,7 +7,8 @@ use policy::{Complaints, Document, REALM_EXPECTED, Section, Source, realm};
 
 use crate::files;
 use crate::gateway::{
-    DiameterSettings, Gateway, JournalSettings, LogFormat, LogLevel, LogSettings, Transport,
+    DiameterSettings, Gateway, JournalSettings, LogFormat, LogLevel, LogSettings, SctpSettings,
+    Transport,
 };
 use crate::peers::{self, ADDRESS_EXPECTED, after_first_dot, identity};
 use crate::ss7;
@@ -32,6 +33,7 @@ pub(crate) fn gateway(source: &Source, dir: &Path, complaints: &Complaints) -> O
         root.push(root.at().complain("there is no [gateway]"));
     }
     let diameter = diameter(&section("diameter"));
+    let sctp = sctp(&section("sctp"));
     let listens = peers::listens(&root, dir);
     if listens.is_empty() {
         let complaint = root.at().complain("there is no [[listen]]: nobody could connect");
@@ -71,6 +73,7 @@ pub(crate) fn gateway(source: &Source, dir: &Path, complaints: &Complaints) -> O
             .unwrap_or(policy::SUBSCRIBERS_MAX),
         policies: files::join(dir, &policies),
         diameter,
+        sctp,
         ss7,
         listens,
         peers,
@@ -109,6 +112,31 @@ fn diameter(section: &Section<'_>) -> DiameterSettings {
         let help = "an asker that waits in silence is suspected before it is answered, and the \
                     answer is lost";
         section.push(at.complain(message).with_help(help).as_warning());
+    }
+    settings
+}
+
+fn sctp(section: &Section<'_>) -> SctpSettings {
+    let ms = |key, range, otherwise| section.number(key, range).map_or(otherwise, |n| n as u32);
+    let count = |key, otherwise| section.number(key, 1..=100).map_or(otherwise, |n| n as u16);
+    let settings = SctpSettings {
+        heartbeat_ms: ms("heartbeat_ms", 0..=600_000, 5_000),
+        rto_initial_ms: ms("rto_initial_ms", 10..=60_000, 500),
+        rto_min_ms: ms("rto_min_ms", 10..=60_000, 200),
+        rto_max_ms: ms("rto_max_ms", 10..=60_000, 2_000),
+        path_retransmissions_max: count("path_retransmissions_max", 3),
+        association_retransmissions_max: count("association_retransmissions_max", 6),
+    };
+    section.finish();
+    let complain = |key, what: &str| {
+        let at = section.place_of(key).unwrap_or_else(|| section.at());
+        section.push(at.complain(what));
+    };
+    if settings.rto_min_ms > settings.rto_initial_ms {
+        complain("rto_min_ms", "`rto_min_ms` is more than `rto_initial_ms`");
+    }
+    if settings.rto_initial_ms > settings.rto_max_ms {
+        complain("rto_initial_ms", "`rto_initial_ms` is more than `rto_max_ms`");
     }
     settings
 }

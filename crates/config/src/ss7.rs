@@ -4,6 +4,7 @@ use procedure::{Digits, LinkId};
 
 use policy::{At, Complaints, Document, Section, Source};
 
+use crate::clashes;
 use crate::gateway::Peer;
 
 /// Longest list of digits in an address, with what a translation puts before it.
@@ -206,7 +207,7 @@ pub(crate) fn settings(root: &Section<'_>, peers: &[Peer]) -> Option<Ss7Settings
     let variant = section.word("variant", &variants).map_or(Variant::Itu, |word| word.value);
     let indicators = [("international", 0), ("national", 2)];
     let indicator = section.word("network_indicator", &indicators).map_or(0, |word| word.value);
-    let point_codes = point_codes(&section, variant);
+    let point_codes = values(&point_codes(&section, variant));
     if point_codes.is_empty() {
         section.push(section.at().complain("`point_code` is missing: the gateway's own"));
     }
@@ -230,24 +231,23 @@ pub(crate) fn settings(root: &Section<'_>, peers: &[Peer]) -> Option<Ss7Settings
     };
     section.finish();
     for section in &servers {
-        let read = server(section, variant, peers, &settings.servers);
+        let read = server(section, &settings, peers);
         settings.servers.extend(read);
     }
     Some(settings)
 }
 
-fn point_codes(section: &Section<'_>, variant: Variant) -> Vec<u32> {
+fn point_codes<'d>(section: &Section<'d>, variant: Variant) -> Vec<At<'d, u32>> {
     let expected = point_code_expected(variant);
-    let all = section.all_parsed("point_code", expected, |text| point_code(text, variant));
-    all.into_iter().map(|code| code.value).collect()
+    section.all_parsed("point_code", expected, |text| point_code(text, variant))
 }
 
-fn server(
-    section: &Section<'_>,
-    variant: Variant,
-    peers: &[Peer],
-    others: &[Server],
-) -> Option<Server> {
+fn values(codes: &[At<'_, u32>]) -> Vec<u32> {
+    codes.iter().map(|code| code.value).collect()
+}
+
+fn server(section: &Section<'_>, settings: &Ss7Settings, peers: &[Peer]) -> Option<Server> {
+    let others = &settings.servers;
     let name = section.required("name");
     if let Some(name) = &name
         && others.iter().any(|server| server.name == name.value)
@@ -264,7 +264,11 @@ fn server(
         let complaint = format!("this is the routing context of `{}`", same.name);
         section.push(at.complain(complaint));
     }
-    let point_codes = point_codes(section, variant);
+    let codes = point_codes(section, settings.variant);
+    for code in &codes {
+        clashes::point_code(section, code, &settings.point_codes, others);
+    }
+    let point_codes = values(&codes);
     if point_codes.is_empty() {
         section.push(section.at().complain("`point_code` is missing: the nodes behind it"));
     }
@@ -352,7 +356,7 @@ pub(crate) fn titles(
         return Default::default();
     };
     let mut names: Vec<&str> = Vec::new();
-    let mut all = Vec::new();
+    let mut rules = clashes::Rules::new();
     for section in &titles {
         if let Some(name) = section.required("name") {
             if names.contains(&name.value) {
@@ -360,7 +364,9 @@ pub(crate) fn titles(
             }
             names.push(name.value);
         }
-        all.extend(read_title(section, settings));
+        for rule in read_title(section, settings) {
+            clashes::title(section, &rule, &mut rules);
+        }
     }
     let read = |section: &Section<'_>| {
         let expected = point_code_expected(settings.variant);
@@ -375,6 +381,7 @@ pub(crate) fn titles(
             .map(|code| Destination { point_code: code.value, to: to.clone() })
             .collect()
     };
+    let all = rules.into_iter().map(|(rule, _)| rule).collect();
     (all, destinations.iter().flat_map(|section| -> Vec<_> { read(section) }).collect())
 }
 

@@ -210,3 +210,110 @@ fn what_changed_in_gateway_toml_is_named_and_needs_a_restart() {
     assert!(loaded.outdated().expect_err("gone").to_string().contains("cannot be read"));
     std::fs::remove_dir_all(dir).expect("cleared");
 }
+
+#[test]
+fn what_cannot_be_told_apart_on_the_ss7_side_is_a_mistake_with_its_place() {
+    let gateway = r#"[gateway]
+origin_host = "d.ipx"
+[[listen]]
+protocol = "m3ua"
+address = "127.0.0.1:2905"
+transport = "sctp-udp"
+[ss7]
+point_code = ["2-0-1", "2-0-2"]
+[[peer]]
+name = "a"
+protocol = "m3ua"
+role = "asp"
+addresses = ["127.0.0.1"]
+transport = "sctp-udp"
+asp_identifier = 1
+[[peer]]
+name = "b"
+protocol = "m3ua"
+role = "asp"
+addresses = ["127.0.0.1"]
+transport = "sctp-udp"
+asp_identifier = 2
+[[server]]
+name = "s"
+routing_context = 1
+point_code = "2-1-1"
+peers = ["a"]
+[[server]]
+name = "t"
+routing_context = 2
+point_code = "2-2-1"
+peers = ["b"]
+"#;
+    let titles = "[[title]]\nname = \"x\"\nprefix = [\"44\", \"49\"]\nto = \"s\"\nstrip = 2\n\
+                  [[title]]\nname = \"y\"\nprefix = \"44\"\nssn = 6\nto = \"t\"\n";
+    let told = |gateway: &str, titles: &str| {
+        let files = [("gateway.toml", gateway), ("routes.toml", ""), ("titles.toml", titles)];
+        let dir = folder("apart", &files);
+        let told = match config::load(Some(&dir.join("gateway.toml")), &Words) {
+            Ok(loaded) => {
+                loaded.warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+            }
+            Err(mistakes) => mistakes.to_string(),
+        };
+        std::fs::remove_dir_all(dir).expect("cleared");
+        told
+    };
+    assert_eq!(told(gateway, titles), "");
+    for (right, wrong, expected) in [
+        ("r = 2", "r = 1", "gateway.toml:22:18: error: this is the ASP identifier of `a`"),
+        ("asp_identifier = 2", "", "gateway.toml:16:1: error: `asp_identifier` is missing"),
+        ("asp_identifier = 1", "", "gateway.toml:9:1: error: `asp_identifier` is missing"),
+        ("2-2-1", "2-1-1", "gateway.toml:31:14: error: this is a point code of `s`"),
+        ("2-2-1", "2-0-2", "gateway.toml:31:14: error: this is the gateway's own point code"),
+    ] {
+        let text = told(&gateway.replace(right, wrong), titles);
+        assert!(text.contains(expected), "{wrong}\n{text}");
+    }
+    let apart = gateway.replacen("127.0.0.1\"]", "127.0.0.2\"]", 1).replace("r = 2", "r = 1");
+    assert_eq!(told(&apart, titles), "", "an identifier is known by its address");
+    let text = told(gateway, &titles.replace("ssn = 6\n", ""));
+    let expected = "titles.toml:6:1: error: this asks for the same as the title at ";
+    assert!(text.contains(expected) && text.contains("titles.toml:1"), "{text}");
+    let text = told(gateway, &titles.replace("strip = 2", "strip = 3"));
+    let expected = "titles.toml:5:9: warning: `strip` is more than the 2 digits of the prefix";
+    assert!(text.contains(expected), "{text}");
+}
+
+#[test]
+fn timers_of_sctp_are_held_to_their_ranges_and_to_each_other() {
+    let load = |sctp: &str| {
+        let text = format!(
+            "[gateway]\norigin_host = \"d.ipx\"\n[[listen]]\naddress = \"127.0.0.1:3868\"\n\
+             [sctp]\n{sctp}"
+        );
+        let dir = folder("sctp", &[("gateway.toml", &text), ("routes.toml", "")]);
+        let loaded = config::load(Some(&dir.join("gateway.toml")), &Words);
+        std::fs::remove_dir_all(dir).expect("cleared");
+        loaded.map(|loaded| loaded.gateway.sctp).map_err(|mistakes| mistakes.to_string())
+    };
+    let read = load(
+        "heartbeat_ms = 0\nrto_initial_ms = 300\nrto_min_ms = 100\nrto_max_ms = 900\n\
+         path_retransmissions_max = 2\nassociation_retransmissions_max = 4\n",
+    );
+    let expected = config::SctpSettings {
+        heartbeat_ms: 0,
+        rto_initial_ms: 300,
+        rto_min_ms: 100,
+        rto_max_ms: 900,
+        path_retransmissions_max: 2,
+        association_retransmissions_max: 4,
+    };
+    assert_eq!(read.expect("no mistake"), expected);
+    for (wrong, expected) in [
+        ("rto_min_ms = 600\n", "gateway.toml:6:14: error: `rto_min_ms` is more than"),
+        ("rto_initial_ms = 2001\n", "gateway.toml:6:18: error: `rto_initial_ms` is more than"),
+        ("rto_max_ms = 499\n", "error: `rto_initial_ms` is more than `rto_max_ms`"),
+        ("association_retransmissions_max = 0\n", "gateway.toml:6:35: error: "),
+        ("rto_mim_ms = 200\n", "gateway.toml:6:1: error: unknown key `rto_mim_ms`"),
+    ] {
+        let text = load(wrong).expect_err("a mistake");
+        assert!(text.contains(expected), "{wrong}\n{text}");
+    }
+}

@@ -244,7 +244,7 @@ fn sctp(
             backend: backend(kind),
             addresses: addresses.collect(),
             port: listen.address.port(),
-            settings: sctp::Settings::default(),
+            settings: sctp_settings(settings),
             admission: door(doors, listen.protocol)?,
         });
     }
@@ -269,7 +269,7 @@ fn sctp(
                     },
                     addresses: any.parse().into_iter().collect(),
                     port: 0,
-                    settings: sctp::Settings::default(),
+                    settings: sctp_settings(settings),
                     admission: door(doors, protocol)?,
                 });
                 endpoints.len() - 1
@@ -284,6 +284,20 @@ fn sctp(
         connects.push(Some(net::Connect::Sctp { endpoint, peer }));
     }
     Ok((endpoints, connects))
+}
+
+/// Its timers and limits; what is not configured is as the endpoint's own defaults are.
+fn sctp_settings(settings: &Settings) -> sctp::Settings {
+    let own = settings.sctp;
+    sctp::Settings {
+        heartbeat_ms: own.heartbeat_ms,
+        rto_initial_ms: own.rto_initial_ms,
+        rto_min_ms: own.rto_min_ms,
+        rto_max_ms: own.rto_max_ms,
+        path_retransmissions_max: own.path_retransmissions_max,
+        association_retransmissions_max: own.association_retransmissions_max,
+        ..sctp::Settings::default()
+    }
 }
 
 const fn backend(kind: SctpBackend) -> sctp::Backend {
@@ -358,5 +372,29 @@ pub(crate) fn sctp_in_udp(settings: &mut Settings, port: u16) {
         if let Transport::Sctp(kind) = &mut listen.transport {
             *kind = SctpBackend::Udp { encapsulation_port: ports.next().unwrap_or(0) };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_set_of_sctp_is_what_its_endpoints_get() {
+        let loaded = config::load(None, &stacks::vocabulary()).expect("what is shipped");
+        let mut settings = loaded.gateway;
+        assert_eq!(sctp_settings(&settings), sctp::Settings::default(), "two lists of defaults");
+        settings.sctp = config::SctpSettings {
+            heartbeat_ms: 1,
+            rto_initial_ms: 2,
+            rto_min_ms: 3,
+            rto_max_ms: 4,
+            path_retransmissions_max: 5,
+            association_retransmissions_max: 6,
+        };
+        let got = sctp_settings(&settings);
+        assert_eq!((got.heartbeat_ms, got.rto_initial_ms, got.rto_min_ms), (1, 2, 3));
+        let counts = (got.path_retransmissions_max, got.association_retransmissions_max);
+        assert_eq!((got.rto_max_ms, counts), (4, (5, 6)));
     }
 }
