@@ -14,7 +14,8 @@ use crate::{HSS, Home, MME, UP_WITHIN, answers};
 const OTHER: &str = "hss2.home.lab";
 /// Requests that wait at the node when it is lost.
 const WINDOW: u64 = 50;
-const COUNT: u64 = 200;
+/// Those that come in one turn all go to the same node: enough that some turns choose the slow one.
+const COUNT: u64 = 2_000;
 /// Two of these until a silent peer is suspected, far less than an asker waits.
 const WATCHDOG: &str = "[diameter]\nwatchdog_min_ms = 50\nwatchdog_ms = 1000\n\
                         request_timeout_ms = 20000\n";
