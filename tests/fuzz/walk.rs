@@ -78,7 +78,7 @@ impl Play {
                     if let Some(peer) = self.peer(conn) {
                         self.open[peer] = false;
                     }
-                    self.gateway.closed(self.now, conn);
+                    self.gateway.closed(self.now, conn, "");
                 }
                 _ => {}
             }

@@ -11,6 +11,7 @@
 
 use std::time::Duration;
 
+use ss7::view::m3ua::{Kind, Writer};
 use tests::asp::{Asp, IBERIA_HLR, OTHER_GB, part, register, start, title};
 use tests::children::eventually;
 
@@ -57,4 +58,39 @@ fn a_roamer_is_refused_four_times_and_then_let_in() {
     assert_eq!((&last["finish"], &last["exit"]), (&"answered".into(), &"attempts".into()));
     assert_eq!((&last["operation_name"], &last["domain"]), (&"ul".into(), &"cs".into()));
     assert_eq!((&last["from"], &last["to"]), (&"gb-23430-stp1".into(), &"iberia-hlr1".into()));
+}
+
+#[test]
+fn the_log_tells_of_the_death_and_the_return_of_a_peer() {
+    let (daemon, port) = start("roaming-2g-log");
+    let lines = |what: &str| daemon.log().lines().filter(|line| line.contains(what)).count();
+    let wait_for = |count: usize, what: &str| {
+        let said = eventually(PATIENCE, || (lines(what) >= count).then_some(()));
+        assert!(said.is_some() && lines(what) == count, "{what}: {}", daemon.log());
+    };
+    let up = "a link is up name=\"iberia-hlr1\" transport=\"sctp\" address=\"127.0.0.1:";
+    let down = "a link is down name=\"iberia-hlr1\" why=\"the peer aborted it\"";
+    let (reached, lost) = ("a server is available server=", "a server has no active ASP server=");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut home = Asp::join(port, IBERIA_HLR).await;
+        wait_for(1, up);
+        wait_for(1, reached);
+        // Somebody else under its identifier, while it lives.
+        let mut second = Asp::connect(port, IBERIA_HLR).await;
+        second.up();
+        home.hear(Kind::BEAT).await;
+        let mut beat = Vec::new();
+        let _ = Writer::new(&mut beat, Kind::BEAT_ACK);
+        home.say(&beat);
+        wait_for(1, "a peer that lives was refused name=\"iberia-hlr1\" address=\"127.0.0.1:");
+        assert_eq!((lines(down), lines(lost)), (0, 0), "{}", daemon.log());
+        home.association.abort();
+        wait_for(1, down);
+        wait_for(1, lost);
+        let _home = Asp::join(port, IBERIA_HLR).await;
+        wait_for(2, up);
+        wait_for(2, reached);
+    });
+    assert!(!daemon.log().contains("code=0"), "{}", daemon.log());
 }

@@ -78,6 +78,7 @@ pub(crate) fn assemble(loaded: &Loaded, seed: u64) -> Result<Assembled, Trouble>
         listeners: listeners(settings, &doors)?,
         endpoints,
         peers: peers(settings, connects)?,
+        symbols: symbols.clone(),
         clock,
     };
     let running = net::spawn(setup).map_err(|error| error.to_string())?;

@@ -9,7 +9,7 @@
 //! | `v` | number | version of this schema: 1 |
 //! | `opened_us` | number | when the opening message arrived, microseconds since 1970-01-01T00:00:00Z |
 //! | `latency_us` | number | from there to the end of the exchange, microseconds |
-//! | `stack` | string | protocol family (`diameter`) |
+//! | `stack` | string | protocol family: `diameter`, `ss7` |
 //! | `worker` | number | worker thread that owned the exchange |
 //! | `exchange` | string | the sender's identity for the exchange, 16 hexadecimal digits: repeats have the same |
 //! | `from` | string | link the opening message came over |
@@ -23,7 +23,7 @@
 //! | `domain` | string | `cs`, `ps`, `eps`; left out where not told |
 //! | `access` | string | `2g`, `3g`, `4g`, `5g`; left out where not told |
 //! | `repeat` | `true` | the sender marked the message as a possible repeat |
-//! | `subscriber` | string | pseudonym of the IMSI: keyed BLAKE3 of its digits, first 16 bytes, hexadecimal |
+//! | `subscriber` | string | pseudonym of the IMSI: one block of AES-256 under the configured key, 32 hexadecimal digits |
 //! | `imsi` | string | the IMSI in clear; only where `clear_identities` is set |
 //! | `customer` | string | whose subscriber it was |
 //! | `home` | string | home network: MCC and MNC, five or six digits |

@@ -41,6 +41,12 @@ pub(crate) struct Conn {
     /// It is on the worker's list of connections to write.
     pub(crate) dirty: Cell<bool>,
     fate: Cell<Fate>,
+    /// What carries it.
+    pub(crate) transport: &'static str,
+    /// Where the peer is, for logs.
+    pub(crate) peer: String,
+    /// Why it has ended.
+    why: Cell<&'static str>,
     /// Octets of a frame that is not whole yet.
     rest: RefCell<Vec<u8>>,
     /// Octets thrown away since it shall close.
@@ -89,6 +95,9 @@ impl Conn {
         Self {
             finishing: Cell::new(false),
             carries_messages: matches!(stream, Stream::Sctp(_)),
+            transport: stream.name(),
+            peer: stream.peer(),
+            why: Cell::new(""),
             id,
             stream: RefCell::new(stream),
             dirty: Cell::new(false),
@@ -103,6 +112,10 @@ impl Conn {
 
     pub(crate) fn fate(&self) -> Fate {
         self.fate.get()
+    }
+
+    pub(crate) fn why(&self) -> &'static str {
+        self.why.get()
     }
 
     pub(crate) fn set_fate(&self, fate: Fate) {
@@ -120,6 +133,7 @@ impl Conn {
     /// It cannot be written any more.
     pub(crate) fn break_off(&self) {
         if matches!(self.fate(), Fate::Open | Fate::Parting) {
+            self.why.set("the connection broke");
             self.set_fate(Fate::Broken);
             self.wake();
         }
@@ -202,11 +216,12 @@ impl Conn {
                 //= RFC 4666 §4.3.1
                 Poll::Ready(Event::Restart) => {
                     association.abort();
+                    self.why.set("the peer has started anew");
                     outcome = Poll::Ready(false);
                     break;
                 }
                 Poll::Ready(Event::Down { why }) => {
-                    tracing::debug!(why, "an association has ended");
+                    self.why.set(why);
                     outcome = Poll::Ready(false);
                     break;
                 }
@@ -223,7 +238,8 @@ impl Conn {
         };
         let octets = match self.stream.borrow_mut().poll_receive(cx, room) {
             Poll::Pending => return Poll::Pending,
-            Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(false),
+            Poll::Ready(Ok(0)) => return self.over("the peer closed the connection"),
+            Poll::Ready(Err(_)) => return self.over("the connection broke"),
             Poll::Ready(Ok(octets)) => octets,
         };
         let mut rest = self.rest.borrow_mut();
@@ -249,7 +265,15 @@ impl Conn {
             rest.shrink_to(HEAD_OCTETS);
         }
         worker.pump();
-        Poll::Ready(rest.len() <= REST_OCTETS_MAX)
+        if rest.len() > REST_OCTETS_MAX {
+            return self.over("too much of a frame that is not whole");
+        }
+        Poll::Ready(true)
+    }
+
+    fn over(&self, why: &'static str) -> Poll<bool> {
+        self.why.set(why);
+        Poll::Ready(false)
     }
 
     /// Waits until the turn task has written all, ends our side, and reads until the peer has ended

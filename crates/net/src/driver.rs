@@ -35,8 +35,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Waker;
 use std::time::Duration;
 
-use procedure::{LinkId, Time, WorkerId};
-use relay::{ConnId, Gateway, Output, Post, Side};
+use procedure::{LinkId, Symbols, Time, WorkerId};
+use relay::{About, ConnId, Gateway, Output, Post, Side};
 use tokio::runtime::{Builder, LocalRuntime};
 use tokio::sync::{Notify, mpsc};
 
@@ -85,6 +85,7 @@ pub(crate) struct Plan {
     pub(crate) sink: Sink,
     pub(crate) clock: Clock,
     pub(crate) peers: Vec<PeerTransport>,
+    pub(crate) symbols: Symbols,
     pub(crate) endpoints: Vec<Arc<sctp::Endpoint>>,
     pub(crate) orders: mpsc::Receiver<Order>,
     pub(crate) posts_in: mpsc::Receiver<Post>,
@@ -125,6 +126,7 @@ pub(crate) struct Worker {
     /// Attempts to connect that are under way.
     dialling: usize,
     notes: Notes,
+    symbols: Symbols,
     pub(crate) phase: Phase,
     pub(crate) progress: Arc<Progress>,
     pub(crate) sink: Sink,
@@ -146,7 +148,7 @@ pub(crate) fn run(plan: Plan) -> std::io::Result<()> {
 }
 
 async fn live(plan: Plan) {
-    let Plan { worker: id, gateway, sink, clock, peers, endpoints, .. } = plan;
+    let Plan { worker: id, gateway, sink, clock, peers, symbols, endpoints, .. } = plan;
     let Plan { orders, posts_in, posts_out, progress, .. } = plan;
     let finished = Rc::new(Notify::new());
     let worker = Rc::new_cyclic(|myself| {
@@ -163,6 +165,7 @@ async fn live(plan: Plan) {
             endpoints: endpoints.into(),
             dialling: 0,
             notes: Notes::default(),
+            symbols,
             phase: Phase::Running,
             progress,
             sink,
@@ -200,7 +203,10 @@ async fn obey(worker: Shared, mut orders: mpsc::Receiver<Order>, stopping: Rc<No
         match order {
             Order::Admitted { link, mut stream, first } => match stream.unpark() {
                 Ok(()) => this.adopt(link, Side::Responder, *stream, first),
-                Err(error) => tracing::warn!(link = link.0, %error, "a caller was lost"),
+                Err(error) => {
+                    let name = this.name(link);
+                    tracing::warn!(name = name.as_deref(), %error, "a caller was lost");
+                }
             },
             Order::Drain => {
                 this.phase = Phase::Draining;
@@ -253,7 +259,9 @@ impl Worker {
                         outlet.due = true;
                     }
                 }
-                Output::Note { link, what, field, code } => self.note(link, (field, what), code),
+                Output::Note { link, about, what, field, code } => {
+                    self.note(link, about, (field, what), code);
+                }
             }
         }
         if !std::mem::replace(&mut self.turn_is_due, true)
@@ -267,7 +275,8 @@ impl Worker {
     pub(crate) fn adopt(&mut self, link: LinkId, side: Side, stream: Stream, first: Vec<u8>) {
         let now = self.now();
         let Some(id) = self.gateway.opened(now, link, side) else {
-            self.note(link, ("", "the link has too many connections; one is closed"), 0);
+            let what = "the link has too many connections; one is closed";
+            self.note(link, About::Link, ("", what), 0);
             if side == Side::Initiator {
                 self.gateway.failed(now, link);
             }
@@ -297,7 +306,7 @@ impl Worker {
         if let Some(slot) = self.conns.get_mut(conn.id.0 as usize) {
             *slot = None;
         }
-        self.input(|gateway, now| gateway.closed(now, conn.id));
+        self.input(|gateway, now| gateway.closed(now, conn.id, conn.why()));
         self.check_finished();
     }
 
@@ -308,7 +317,7 @@ impl Worker {
             Ok(stream) => self.adopt(link, Side::Initiator, stream, Vec::new()),
             Err(error) => {
                 let name = self.name(link);
-                tracing::debug!(link = link.0, name = name.as_deref(), %error, "cannot connect");
+                tracing::debug!(name = name.as_deref(), %error, "cannot connect");
                 self.input(|gateway, now| gateway.failed(now, link));
             }
         }
@@ -320,7 +329,7 @@ impl Worker {
         self.phase = Phase::Ended;
         let now = self.now();
         for conn in std::mem::take(&mut self.conns).into_iter().flatten() {
-            self.gateway.closed(now, conn.id);
+            self.gateway.closed(now, conn.id, "the gateway ends");
         }
         self.deliver_records();
     }
@@ -356,13 +365,43 @@ impl Worker {
     }
 
     /// Writes a line about a link, unless there were too many.
-    fn note(&mut self, link: LinkId, (field, what): (&'static str, &'static str), code: u32) {
+    fn note(
+        &mut self,
+        link: LinkId,
+        about: About,
+        (field, what): (&'static str, &'static str),
+        code: u32,
+    ) {
         let now = self.now();
         let Some(left_out) = self.notes.admit(now, link) else { return };
         let name = self.name(link);
         let left_out = (left_out > 0).then_some(left_out);
-        let field = (!field.is_empty()).then_some(field);
-        tracing::info!(link = link.0, name = name.as_deref(), field, code, left_out, "{what}");
+        let (name, said) =
+            (name.as_deref(), |text: &'static str| (!text.is_empty()).then_some(text));
+        let (field, code) = (said(field), (code != 0).then_some(code));
+        match about {
+            About::Link => tracing::info!(name, field, code, left_out, "{what}"),
+            About::Conn(id) => {
+                let address = self.conn(id).map(|conn| conn.peer.as_str());
+                tracing::info!(name, address, field, code, left_out, "{what}");
+            }
+            About::Up(id) => {
+                let conn = self.conn(id);
+                let transport = conn.map(|conn| conn.transport);
+                let address = conn.map(|conn| conn.peer.as_str());
+                tracing::info!(name, transport, address, left_out, "a link is up");
+            }
+            About::Down if matches!(self.phase, Phase::Stopping | Phase::Ended) => {
+                tracing::info!(name, why = said(what), code, left_out, "a link is down");
+            }
+            About::Down => tracing::warn!(name, why = said(what), code, left_out, "a link is down"),
+            About::Reached(server) => {
+                tracing::info!(server = &*self.symbols.name(server), by = name, left_out, "{what}");
+            }
+            About::Lost(server) => {
+                tracing::warn!(server = &*self.symbols.name(server), by = name, left_out, "{what}");
+            }
+        }
     }
 
     fn name(&self, link: LinkId) -> Option<Arc<str>> {

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use procedure::{LinkId, Record, WorkerId};
+use procedure::{LinkId, Record, Symbols, WorkerId};
 use relay::{Admission, Gateway};
 use tokio::sync::{mpsc, oneshot};
 
@@ -36,6 +36,8 @@ pub struct Setup {
     pub endpoints: Vec<SctpEndpoint>,
     /// How to reach the peers. A link that is not here is never connected to.
     pub peers: Vec<PeerTransport>,
+    /// The names of groups of links, for logs.
+    pub symbols: Symbols,
     /// The process's clock.
     pub clock: Clock,
 }
@@ -162,7 +164,7 @@ struct RunningWorker {
 /// # Errors
 /// An address cannot be listened on, or a thread cannot be made.
 pub fn spawn(setup: Setup) -> Result<Running, SpawnError> {
-    let Setup { workers, listeners, endpoints, peers, clock } = setup;
+    let Setup { workers, listeners, endpoints, peers, symbols, clock } = setup;
     let count = workers.len();
     if !(1..=64).contains(&count) {
         return Err(SpawnError::Workers(count));
@@ -207,6 +209,7 @@ pub fn spawn(setup: Setup) -> Result<Running, SpawnError> {
             sink: worker.sink,
             clock,
             peers: peers.iter().filter(mine).cloned().collect(),
+            symbols: symbols.clone(),
             endpoints: endpoints.clone(),
             orders: orders_in,
             posts_in,

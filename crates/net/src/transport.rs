@@ -4,6 +4,7 @@
 //! its events and sent to by its messages instead, see [`Stream::association`].
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -96,6 +97,30 @@ impl Transport for Stream {
 }
 
 impl Stream {
+    /// What it is, for logs.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Tcp(_) => "tcp",
+            Self::Tls(_) => "tls",
+            Self::Sctp(_) => "sctp",
+        }
+    }
+
+    /// Where the peer is, for logs; the first address of several.
+    pub(crate) fn peer(&self) -> String {
+        let socket = match self {
+            Self::Tcp(socket) => socket,
+            Self::Tls(tls) => tls.get_ref().0,
+            Self::Sctp(association) => {
+                let first = association.peer_addresses().first().copied();
+                let port = association.peer_port();
+                return first.map_or_else(String::new, |ip| SocketAddr::new(ip, port).to_string());
+            }
+        };
+        let Socket::Live(stream) = socket else { return String::new() };
+        stream.peer_addr().map_or_else(|_| String::new(), |address| address.to_string())
+    }
+
     /// The association, where it is one.
     pub(crate) fn association(&mut self) -> Option<&mut Association> {
         match self {

@@ -140,6 +140,7 @@ fn a_first_message_without_end_is_cut() {
         }],
         endpoints: Vec::new(),
         peers: Vec::new(),
+        symbols: procedure::Symbols::default(),
         clock: net::Clock::new(),
     })
     .unwrap();

@@ -14,7 +14,7 @@ use procedure::{Finish, LinkId, Policy, Record, StackId, Time, WorkerId};
 use crate::assembly::{self, Assemblies, Came};
 use crate::core::{Core, Timer};
 use crate::dialogues::{Dialogue, Dialogues, WORKERS_MAX};
-use crate::link::{ConnId, Effect, Effects, Link, LinkTimer, Passage, Side};
+use crate::link::{About, ConnId, Effect, Effects, Link, LinkTimer, Passage, Side};
 use crate::pass;
 use crate::post::{Letter, Post};
 use crate::reach::LINK_HIGH_OCTETS;
@@ -65,8 +65,10 @@ pub enum Output {
     Post(WorkerId),
     /// Something an operator wants to read about.
     Note {
-        /// The link it is about.
+        /// The link that it is about or comes from.
         link: LinkId,
+        /// What it is about.
+        about: About,
         /// What happened.
         what: &'static str,
         /// The field that it is about, empty where it is about none.
@@ -185,13 +187,13 @@ impl Gateway {
         self.core.sent(conn, octets);
     }
 
-    /// The socket has ended, whoever wanted it. The number is free afterwards.
-    pub fn closed(&mut self, now: Time, conn: ConnId) {
+    /// The socket has ended, whoever wanted it, and why. The number is free afterwards.
+    pub fn closed(&mut self, now: Time, conn: ConnId, why: &'static str) {
         self.turn(now);
         let Some(slot) = self.core.conns.get_mut(conn.0 as usize) else { return };
         let Some(ended) = slot.take() else { return };
         if !ended.closing {
-            self.drive(ended.link, |machine, fx| machine.closed(now, conn, fx));
+            self.drive_for(why, ended.link, |machine, fx| machine.closed(now, conn, fx));
         }
     }
 
@@ -276,7 +278,9 @@ impl Gateway {
         self.core.stopping = true;
         assembly::drop_all(&mut self.core, None);
         self.move_on(|_| true);
-        self.each_link(|machine, fx| machine.stop(now, fx));
+        for link in self.each() {
+            self.drive_for("the gateway ends", link, |machine, fx| machine.stop(now, fx));
+        }
     }
 
     /// What to do next; `None` when there is nothing left.
@@ -320,7 +324,7 @@ impl Gateway {
         let passage = port.machine.received(arrival.time, conn, frame, &mut fx);
         // First what the machine wants: traffic may be what brings its own link up again.
         if !self.effects.is_empty() {
-            self.carry_out(arrival.link);
+            self.carry_out(arrival.link, "");
         }
         match passage {
             Passage::Traffic => self.traffic(arrival.link, frame),
@@ -364,18 +368,32 @@ impl Gateway {
     }
 
     fn each_link(&mut self, call: impl Fn(&mut Box<dyn Link>, &mut Effects<'_>)) {
-        for index in 0..self.ports.len() {
-            self.drive(LinkId(u32::try_from(index).unwrap_or(u32::MAX)), &call);
+        for link in self.each() {
+            self.drive(link, &call);
         }
     }
 
+    fn each(&self) -> impl Iterator<Item = LinkId> + use<> {
+        (0..u32::try_from(self.ports.len()).unwrap_or(u32::MAX)).map(LinkId)
+    }
+
     fn drive(&mut self, link: LinkId, call: impl FnOnce(&mut Box<dyn Link>, &mut Effects<'_>)) {
+        self.drive_for("", link, call);
+    }
+
+    /// `why` is the reason if the link goes down and its machine gives none.
+    fn drive_for(
+        &mut self,
+        why: &'static str,
+        link: LinkId,
+        call: impl FnOnce(&mut Box<dyn Link>, &mut Effects<'_>),
+    ) {
         let Some(port) = self.ports.get_mut(link.0 as usize).and_then(Option::as_mut) else {
             return;
         };
         let mut fx = Effects { list: &mut self.effects, rng: &mut self.core.rng };
         call(&mut port.machine, &mut fx);
-        self.carry_out(link);
+        self.carry_out(link, why);
     }
 
     /// Closes a connection that broke the rules of framing or does not read.
@@ -386,9 +404,10 @@ impl Gateway {
         link: LinkId,
         (field, what): (&'static str, &'static str),
     ) {
-        self.core.outputs.push_back(Output::Note { link, what, field, code: 0 });
+        let about = About::Conn(conn);
+        self.core.outputs.push_back(Output::Note { link, about, what, field, code: 0 });
         self.close_conn(conn);
-        self.drive(link, |machine, fx| machine.closed(now, conn, fx));
+        self.drive_for(what, link, |machine, fx| machine.closed(now, conn, fx));
     }
 
     fn close_conn(&mut self, conn: ConnId) {
@@ -400,8 +419,10 @@ impl Gateway {
     }
 
     /// Carries out a machine's effects in order.
-    fn carry_out(&mut self, link: LinkId) {
+    fn carry_out(&mut self, link: LinkId, why: &'static str) {
         let mut effects = std::mem::take(&mut self.effects);
+        // The last note on the link waits: if it goes down next that is why, in the same line.
+        let mut last = None;
         for effect in effects.drain(..) {
             match effect {
                 Effect::Send { conn, frame } => {
@@ -410,25 +431,38 @@ impl Gateway {
                 Effect::Close { conn } => self.close_conn(conn),
                 Effect::Connect => self.core.outputs.push_back(Output::Connect(link)),
                 Effect::Up { conn } => self.up(link, conn),
-                Effect::Down => self.down(link),
+                Effect::Down => {
+                    let (_, what, code) = last.take().unwrap_or((About::Link, why, 0));
+                    self.note(link, Some((About::Down, what, code)));
+                    self.down(link);
+                }
                 Effect::Arm { timer, at } => {
                     let key = self.core.wheel.start(at, Timer::Link(link, timer));
                     self.swap_timer(link, timer, Some(key));
                 }
                 Effect::Tidings => self.core.tidings = true,
                 Effect::Disarm { timer } => self.swap_timer(link, timer, None),
-                Effect::Note { what, code } => {
-                    self.core.outputs.push_back(Output::Note { link, what, field: "", code });
+                Effect::Note { about: About::Link, what, code } => {
+                    let earlier = last.replace((About::Link, what, code));
+                    self.note(link, earlier);
                 }
+                Effect::Note { about, what, code } => self.note(link, Some((about, what, code))),
             }
         }
+        self.note(link, last);
         self.effects = effects;
         if let Some(port) = self.ports.get(link.0 as usize).and_then(Option::as_ref) {
             self.core.board.set_state(link, port.machine.state());
         }
     }
 
+    fn note(&mut self, link: LinkId, note: Option<(About, &'static str, u32)>) {
+        let Some((about, what, code)) = note else { return };
+        self.core.outputs.push_back(Output::Note { link, about, what, field: "", code });
+    }
+
     fn up(&mut self, link: LinkId, conn: ConnId) {
+        self.note(link, Some((About::Up(conn), "", 0)));
         if self.core.board.up(link).is_some() {
             self.down(link);
         }

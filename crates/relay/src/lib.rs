@@ -32,7 +32,7 @@ pub use assembly::{
 pub use board::{Board, LinkCounters, LinkStatus};
 pub use dialogues::{DIALOGUES_MAX, HELD_OCTETS_MAX, LINK_DIALOGUES_MAX};
 pub use gateway::{Gateway, Output, Setup};
-pub use link::{ConnId, Effect, Effects, Link, LinkTimer, Passage, Side};
+pub use link::{About, ConnId, Effect, Effects, Link, LinkTimer, Passage, Side};
 pub use post::{POST_OCTETS_MAX, Post};
 pub use rng::Rng;
 pub use stack::{AnyStack, Arrival, Broken, Exchange, Keys, Onward, Part, Segment, Stack};

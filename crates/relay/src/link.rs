@@ -1,6 +1,6 @@
 //! The seam to a base-protocol machine: events in, effects out as values.
 
-use procedure::{Code, Time};
+use procedure::{Code, Symbol, Time};
 
 use crate::Rng;
 
@@ -71,13 +71,33 @@ pub enum Effect {
     /// What this machine shares with others of its stack has changed: they shall look at it again,
     /// see [`Link::tidings`].
     Tidings,
-    /// Something an operator wants to read about, with a code where the protocol has one.
+    /// Something an operator wants to read about, with a code where the protocol has one. One
+    /// on the link before [`Self::Down`] says why.
     Note {
+        /// What it is about.
+        about: About,
         /// What happened.
         what: &'static str,
         /// The protocol's code, 0 when it has none.
         code: u32,
     },
+}
+
+/// What a note is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// The link.
+    Link,
+    /// One of its connections.
+    Conn(ConnId),
+    /// Traffic may pass now, over this connection.
+    Up(ConnId),
+    /// No traffic may pass any more; the note says why.
+    Down,
+    /// A group of links that can be reached again.
+    Reached(Symbol),
+    /// A group of links that cannot be reached any more.
+    Lost(Symbol),
 }
 
 /// Where a machine puts its effects.

@@ -14,13 +14,14 @@ use crate::{HSS, Home, MME, UP_WITHIN, answers};
 const OTHER: &str = "hss2.home.lab";
 /// Requests that wait at the node when it is lost.
 const WINDOW: u64 = 50;
-const COUNT: u64 = 200;
+/// Those that come in one turn all go to the same node: enough that some turns choose the slow one.
+const COUNT: u64 = 2_000;
 /// Two of these until a silent peer is suspected, far less than an asker waits.
 const WATCHDOG: &str = "[diameter]\nwatchdog_min_ms = 50\nwatchdog_ms = 1000\n\
                         request_timeout_ms = 20000\n";
 
-/// What this signal to one of two nodes does to the requests that wait for it.
-fn lose(test: &str, signal: &str) {
+/// What this signal to one of two nodes does to the requests that wait for it, and to the log.
+fn lose(test: &str, signal: &str, why: &str) {
     let folder = tests::scratch(test);
     write_policies(&folder.join("policies"), &[HSS, OTHER]);
     let neighbours = [HSS, OTHER, MME].map(|host| Neighbour { host, connect: None });
@@ -43,7 +44,8 @@ fn lose(test: &str, signal: &str) {
     let (_handle, stop) = sim::stop();
     let asker = std::thread::spawn(move || sim::mme::run(config, &stop, Arc::<Live>::default()));
     let stuck = || (daemon.peers()["peers"][0]["pending"] == WINDOW).then_some(());
-    eventually(Duration::from_secs(10), stuck).expect("all that may wait do so at the slow node");
+    let waits = eventually(Duration::from_secs(10), stuck);
+    assert!(waits.is_some(), "all that may wait do so at the slow node: {}", daemon.log());
     slow.signal(signal);
     let report = asker.join().unwrap().unwrap();
 
@@ -57,16 +59,21 @@ fn lose(test: &str, signal: &str) {
     let records = eventually(Duration::from_secs(5), records).expect("a record of each");
     let twice = records.iter().filter(|record| record["sends"] == 2 && record["to"] == OTHER);
     assert_eq!((records.len() as u64, twice.count() as u64), (COUNT, WINDOW));
+    let log = daemon.log();
+    let said = |what: &str| log.lines().filter(|line| line.contains(what)).count();
+    assert_eq!(said(&format!("a link is down name=\"{HSS}\" why=\"{why}\"")), 1, "{log}");
+    let up = format!("a link is up name=\"{HSS}\" transport=\"tcp\" address=\"127.0.0.1:");
+    assert_eq!(said(&up), 1, "{log}");
 }
 
 #[test]
 fn requests_that_wait_for_a_dead_node_are_answered_by_the_other() {
-    lose("operator-dead", "KILL");
+    lose("operator-dead", "KILL", "the peer closed the connection");
 }
 
 #[test]
 fn requests_that_wait_for_a_silent_node_are_answered_by_the_other() {
-    lose("operator-silent", "STOP");
+    lose("operator-silent", "STOP", "the peer is silent: failover");
 }
 
 /// Frozen, with its connection open: the watchdog needs many seconds to be sure, requests do not.

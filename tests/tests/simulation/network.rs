@@ -153,7 +153,7 @@ impl Network {
         }
         self.open.remove(&(worker, conn.0));
         let now = self.now;
-        self.gateway(worker).closed(now, conn);
+        self.gateway(worker).closed(now, conn, "");
         self.settle(worker);
     }
 
@@ -290,7 +290,7 @@ impl Network {
     fn close(&mut self, worker: u8, conn: ConnId) {
         self.write(worker, conn);
         let now = self.now;
-        self.gateway(worker).closed(now, conn);
+        self.gateway(worker).closed(now, conn, "");
         if let Some(id) = self.open.remove(&(worker, conn.0)) {
             // What was written arrives; then the peer sees the end.
             let time = self.sockets[id.0].to_peer;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
 
-use config::Loaded;
+use config::{Loaded, Protocol};
 use sim::roaming::Stack;
 
 use super::cast::Spare;
@@ -34,10 +34,15 @@ impl Display {
         let mut text = format!("\n  {} with {from}:\n  {}\n", ready.origin_host, world.cast());
         let doors = &world.doors;
         text.push_str("\n  point your own peers at\n");
-        let _ = writeln!(text, "  {} (Diameter over TCP)", doors.diameter);
+        let listens = &loaded.gateway.listens;
+        let over_tcp = listens.iter().find(|listen| listen.protocol == Protocol::Diameter);
+        let busy = busy(over_tcp.map(|listen| listen.address.port()), doors.diameter.port());
+        let _ = writeln!(text, "  {} (Diameter over TCP{busy})", doors.diameter);
         spare(&world.spare_diameter, &mut text);
         if let Some(m3ua) = ready.sctp.iter().find(|sctp| sctp.protocol == "m3ua") {
-            let _ = writeln!(text, "  {m3ua} (M3UA)");
+            let wanted = listens.iter().find_map(super::wanted_for_sctp);
+            let busy = self::busy(wanted, m3ua.encapsulation_port);
+            let _ = writeln!(text, "  {m3ua} (M3UA{busy})");
             spare(&world.spare_m3ua, &mut text);
         }
         let admin = ready.admin;
@@ -66,6 +71,12 @@ impl Display {
             out.write_all(text.as_bytes()).and_then(|()| out.flush())
         };
     }
+}
+
+/// What to say of a port that is not the configured one.
+fn busy(wanted: Option<u16>, got: u16) -> String {
+    let other = wanted.filter(|wanted| *wanted != 0 && *wanted != got);
+    other.map_or_else(String::new, |wanted| format!("; not {wanted}, which is busy"))
 }
 
 fn spare(peers: &[Spare], text: &mut String) {

@@ -188,15 +188,20 @@ fn free(wanted: Option<SocketAddr>) -> SocketAddr {
     }
 }
 
-/// The UDP port for an SCTP listener: the configured one, or RFC 6951's, if nobody has it; else any.
-/// The kernel's SCTP and raw IP, which need privileges, are done without.
+/// The UDP port for an SCTP listener: the wanted one if nobody has it, else any.
 fn free_for_sctp(listen: &Listen) -> Option<u16> {
+    let wanted = wanted_for_sctp(listen)?;
+    Some(UdpSocket::bind((listen.address.ip(), wanted)).map_or(0, |_| wanted))
+}
+
+/// The configured UDP port of an SCTP listener, or RFC 6951's: the kernel's SCTP and raw IP, which
+/// need privileges, are done without.
+fn wanted_for_sctp(listen: &Listen) -> Option<u16> {
     let Transport::Sctp(kind) = listen.transport else { return None };
-    let wanted = match kind {
+    Some(match kind {
         SctpBackend::Udp { encapsulation_port } => encapsulation_port,
         SctpBackend::Kernel | SctpBackend::Raw => config::ENCAPSULATION_PORT,
-    };
-    Some(UdpSocket::bind((listen.address.ip(), wanted)).map_or(0, |_| wanted))
+    })
 }
 
 fn wait_until_up(child: &mut Child, world: &World) -> Result<(), String> {

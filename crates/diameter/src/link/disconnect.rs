@@ -59,7 +59,7 @@ impl Machine {
         let cause = cause.and_then(|avp| avp.number()).unwrap_or(REBOOTING);
         self.is_unwanted = cause != REBOOTING;
         self.dpr = Some(view.header);
-        fx.list.push(relay::Effect::Note { what: "the peer parts (DPR)", code: cause });
+        super::note("the peer parts (DPR)", cause, fx);
     }
 
     /// Sets the time to connect again: a back-off that doubles, jittered over its upper half.

@@ -11,7 +11,7 @@ mod watchdog;
 use std::sync::Arc;
 
 use procedure::{LinkId, Time};
-use relay::{ConnId, Effect, Effects, Link, LinkTimer, Passage, Side};
+use relay::{About, ConnId, Effect, Effects, Link, LinkTimer, Passage, Side};
 
 use self::table::{Action, Event, State, transition};
 use self::watchdog::Watch;
@@ -230,7 +230,9 @@ impl Machine {
             let frame = capabilities::lose(&self.shared, &cer);
             self.send(rival.conn, frame, fx);
         }
-        note("a second connection of the peer was rejected", 4003, fx);
+        let (about, what) =
+            (About::Conn(rival.conn), "a second connection of the peer was rejected");
+        fx.list.push(Effect::Note { about, what, code: 4003 });
         self.drop_rival(fx);
     }
 
@@ -297,7 +299,7 @@ impl Machine {
 }
 
 fn note(what: &'static str, code: u32, fx: &mut Effects<'_>) {
-    fx.list.push(Effect::Note { what, code });
+    fx.list.push(Effect::Note { about: About::Link, what, code });
 }
 
 impl Link for Machine {

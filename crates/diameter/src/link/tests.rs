@@ -95,7 +95,7 @@ impl Stage {
             }
             Effect::Disarm { timer } => self.timers[slot(timer)] = None,
             Effect::Tidings => {}
-            Effect::Note { what, code } => self.notes.push((what, code)),
+            Effect::Note { what, code, .. } => self.notes.push((what, code)),
         }
     }
 

@@ -105,6 +105,7 @@ pub(crate) fn start(wish: Wish) -> Net {
             admission: Arc::clone(&admission),
         }],
         peers: wish.peers,
+        symbols: procedure::Symbols::default(),
         clock: Clock::new(),
     })
     .expect("network");

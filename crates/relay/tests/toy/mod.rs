@@ -273,7 +273,7 @@ impl Harness {
 
     pub(crate) fn kill(&mut self, link: u32) {
         let (now, conn) = (self.now, self.conns[link as usize].take().expect("open"));
-        self.owner(link).closed(now, conn);
+        self.owner(link).closed(now, conn, "");
         self.settle();
     }
 
@@ -325,7 +325,7 @@ impl Harness {
                     match output {
                         Output::Post(to) if self.held == Some(to) => {}
                         Output::Post(to) => self.carry(index, to),
-                        Output::Close(conn) => self.gateways[index].closed(self.now, conn),
+                        Output::Close(conn) => self.gateways[index].closed(self.now, conn, ""),
                         Output::Connect(_) | Output::Write(_) | Output::Note { .. } => {}
                     }
                 }

@@ -147,7 +147,13 @@ struct Link {
     /// Frames that found no room.
     waiting: VecDeque<Frame>,
     next: Option<u64>,
+    /// How long to wait before the next attempt, until the present one has carried traffic: who is
+    /// turned away at the door must not knock again at once.
+    backoff: Option<Backoff>,
 }
+
+/// An association that was made, for which link, and what the attempt had waited.
+type Made = (usize, Association, Backoff);
 
 /// All associations of a node.
 pub(crate) struct Links {
@@ -158,8 +164,8 @@ pub(crate) struct Links {
     turn: usize,
     connected: u64,
     unsent: u64,
-    made: mpsc::UnboundedSender<(usize, Association)>,
-    fresh: mpsc::UnboundedReceiver<(usize, Association)>,
+    made: mpsc::UnboundedSender<Made>,
+    fresh: mpsc::UnboundedReceiver<Made>,
     /// Somebody else has something for the node to do.
     wake: Arc<Notify>,
 }
@@ -179,6 +185,7 @@ impl Links {
                 asp: Asp::new(config.asp(index)),
                 waiting: VecDeque::new(),
                 next: None,
+                backoff: None,
             })
         });
         let links = links.collect::<io::Result<Vec<_>>>()?;
@@ -217,18 +224,25 @@ impl Links {
         }
     }
 
-    fn connect(&self, index: usize, stop: &Stop) {
-        let Some(link) = self.links.get(index) else { return };
+    fn connect(&mut self, index: usize, stop: &Stop) {
+        let Some(link) = self.links.get_mut(index) else { return };
+        let before = link.backoff.take();
         let (endpoint, peer) = (link.endpoint.clone(), self.config.gateway.clone());
         let (made, mut stop) = (self.made.clone(), stop.clone());
         tokio::spawn(async move {
-            let mut backoff = Backoff::new();
-            while !stop.is_stopped() && !made.is_closed() {
-                if let Ok(association) = endpoint.connect(&peer).await {
-                    let _gone = made.send((index, association));
+            let mut waits = before.is_some();
+            let mut backoff = before.unwrap_or_else(Backoff::new);
+            loop {
+                if std::mem::replace(&mut waits, true) {
+                    backoff.wait(&mut stop).await;
+                }
+                if stop.is_stopped() || made.is_closed() {
                     return;
                 }
-                backoff.wait(&mut stop).await;
+                if let Ok(association) = endpoint.connect(&peer).await {
+                    let _gone = made.send((index, association, backoff));
+                    return;
+                }
             }
         });
     }
@@ -270,7 +284,7 @@ impl Links {
             tokio::select! {
                 biased;
                 () = poll_fn(|cx| poll(&mut self.links, cx, &mut events)) => {}
-                Some((index, association)) = self.fresh.recv() => self.up(index, association),
+                Some(made) = self.fresh.recv() => self.up(made),
                 () = self.wake.notified() => {}
                 waited = pacer.until(at) => waited?,
             }
@@ -282,12 +296,13 @@ impl Links {
         }
     }
 
-    fn up(&mut self, index: usize, association: Association) {
+    fn up(&mut self, (index, association, backoff): Made) {
         let now = self.now();
         let Some(link) = self.links.get_mut(index) else { return };
         let mut frames = Vec::new();
         link.asp.up(association.streams_out(), now, &mut frames);
         link.association = Some(association);
+        link.backoff = Some(backoff);
         link.waiting.extend(frames);
         self.connected += 1;
     }
@@ -306,6 +321,9 @@ impl Links {
             Event::Data(message) if message.ppid == PPID => {
                 if let Some(sccp) = link.asp.receive(&message.octets, now, &mut frames) {
                     node.receive(&sccp, now, out);
+                }
+                if link.asp.is_ready() {
+                    link.backoff = None;
                 }
             }
             Event::Data(_) => link.asp.counts.malformed += 1,

@@ -4,6 +4,7 @@
 use std::future::poll_fn;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 
 use m3ua::{M3uaMessage, MessageType, ProtocolData};
@@ -35,16 +36,31 @@ pub(crate) struct Gateway {
     turn: usize,
 }
 
+/// A gateway that lets everybody connect and then turns them away, and how often it did.
+pub(crate) async fn turn_away(endpoint: Endpoint, count: Arc<AtomicU64>) {
+    loop {
+        let mut caller = endpoint.accept().await.unwrap();
+        count.fetch_add(1, Ordering::Relaxed);
+        caller.abort();
+    }
+}
+
+/// An endpoint on free ports, and how it is reached.
+pub(crate) fn endpoint() -> (Endpoint, Peer) {
+    let backend = Backend::Udp { encapsulation_port: 0 };
+    let admits = Arc::new(|from: &[IpAddr]| from.iter().all(IpAddr::is_loopback));
+    let endpoint = Endpoint::bind(backend, &[HERE], 0, &Settings::default(), admits).unwrap();
+    let peer = Peer {
+        addresses: vec![HERE],
+        port: endpoint.port(),
+        encapsulation_port: endpoint.encapsulation_port(),
+    };
+    (endpoint, peer)
+}
+
 impl Gateway {
     pub(crate) fn bind(servers: Vec<Server>, hook: Hook) -> (Self, Peer) {
-        let backend = Backend::Udp { encapsulation_port: 0 };
-        let admits = Arc::new(|from: &[IpAddr]| from.iter().all(IpAddr::is_loopback));
-        let endpoint = Endpoint::bind(backend, &[HERE], 0, &Settings::default(), admits).unwrap();
-        let peer = Peer {
-            addresses: vec![HERE],
-            port: endpoint.port(),
-            encapsulation_port: endpoint.encapsulation_port(),
-        };
+        let (endpoint, peer) = endpoint();
         (Self { endpoint, servers, hook, asps: Vec::new(), turn: 0 }, peer)
     }
 

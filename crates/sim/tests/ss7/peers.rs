@@ -1,6 +1,7 @@
 //! What the ends say to each other, and that they agree on it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sctp::Peer;
@@ -176,4 +177,23 @@ fn refusals_come_as_the_home_was_told_in_every_version() {
     assert_eq!(error(code::UNKNOWN_SUBSCRIBER), 900);
     assert_eq!(report.outcomes, home.counts.outcomes);
     assert_eq!((home.registered, report.steered.total()), (0, 0));
+}
+
+#[test]
+fn who_is_turned_away_waits_longer_each_time() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let callers = runtime.block_on(async {
+        let (endpoint, peer) = crate::gateway::endpoint();
+        let count = Arc::new(AtomicU64::new(0));
+        let gateway = tokio::spawn(crate::gateway::turn_away(endpoint, Arc::clone(&count)));
+        let (handle, stop) = sim::stop();
+        let hlr = tokio::spawn(home(&peer, HomeConfig::new(HLR)).run(stop));
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        handle.stop();
+        hlr.await.unwrap().unwrap();
+        gateway.abort();
+        count.load(Ordering::Relaxed)
+    });
+    // Two associations, each at 0, 50, 150, 350, 750 and 1550 ms.
+    assert!((4..=12).contains(&callers), "{callers} callers");
 }

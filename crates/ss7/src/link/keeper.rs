@@ -1,7 +1,7 @@
 //! The keeper's part: the peer is an ASP that asks for traffic.
 
-use procedure::Time;
-use relay::{ConnId, Effects};
+use procedure::{Symbol, Time};
+use relay::{About, ConnId, Effect, Effects};
 
 use super::frames::{self, Status};
 use super::table::{Asp, AspAction, AspEvent, Standing, asp};
@@ -57,6 +57,9 @@ impl Machine {
     /// ASPDN.
     //= RFC 4666 §4.3.4.2
     pub(super) fn peer_down(&mut self, now: Time, conn: ConnId, fx: &mut Effects<'_>) {
+        if self.keeper > Asp::Down {
+            note("the peer parts (ASPDN)", 0, fx);
+        }
         (self.keeper, _) = asp(self.keeper, AspEvent::Down);
         self.doubt_destinations();
         for seat in &mut self.seats {
@@ -127,6 +130,7 @@ impl Machine {
         if named.good.is_empty() {
             return;
         }
+        note("the peer takes no traffic (ASPIA)", 0, fx);
         for index in &named.good {
             if let Some(seat) = self.seats.get_mut(*index) {
                 seat.keeper = Asp::Inactive;
@@ -248,6 +252,19 @@ impl Machine {
             }
         }
         self.share(now, fx);
+    }
+
+    /// Writes a line about a server.
+    pub(super) fn note_server(
+        &self,
+        server: usize,
+        about: fn(Symbol) -> About,
+        what: &'static str,
+        fx: &mut Effects<'_>,
+    ) {
+        if let Some(server) = self.state.scope.servers.get(server) {
+            fx.list.push(Effect::Note { about: about(server.name), what, code: 0 });
+        }
     }
 
     /// The gateway ends: the peer is told that it is down.

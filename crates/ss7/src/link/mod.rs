@@ -19,7 +19,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use procedure::{LinkId, Time};
-use relay::{ConnId, Effect, Effects, Link, LinkTimer, Passage, Side};
+use relay::{About, ConnId, Effect, Effects, Link, LinkTimer, Passage, Side};
 
 pub use self::state::State;
 pub use self::table::Standing;
@@ -215,6 +215,13 @@ impl Machine {
             if change.is_new {
                 fx.list.push(Effect::Tidings);
             }
+            if let Some(is_reached) = change.reached {
+                if is_reached {
+                    self.note_server(seat.server, About::Reached, "a server is available", fx);
+                } else {
+                    self.note_server(seat.server, About::Lost, "a server has no active ASP", fx);
+                }
+            }
             if let Some(pendings) = change.pending {
                 let at = now.plus_ms(self.state.scope.timers.recovery_ms);
                 // Of one that flaps, only the last departure counts.
@@ -250,7 +257,8 @@ impl Machine {
         while let Some(due) = self.recoveries.front().copied().filter(|due| due.at <= now) {
             self.recoveries.pop_front();
             if self.state.give_up(due.server, due.pendings) {
-                note("a server's last ASP did not come back in time", 0, fx);
+                let what = "a server's last ASP did not come back in time";
+                self.note_server(due.server, About::Lost, what, fx);
                 fx.list.push(Effect::Tidings);
             }
         }
@@ -360,7 +368,8 @@ impl Machine {
     fn heard(&mut self, fx: &mut Effects<'_>) {
         self.beats = 0;
         if let Some(rival) = self.rival.take() {
-            note("a second connection of a peer that lives was refused", 0, fx);
+            let what = "a second connection of a peer that lives was refused";
+            fx.list.push(Effect::Note { about: About::Conn(rival.conn), what, code: 0 });
             fx.list.push(Effect::Disarm { timer: LinkTimer::Teardown });
             fx.list.push(Effect::Close { conn: rival.conn });
         }
@@ -377,7 +386,7 @@ fn arm(timer: LinkTimer, at: Time, fx: &mut Effects<'_>) {
 }
 
 fn note(what: &'static str, code: u32, fx: &mut Effects<'_>) {
-    fx.list.push(Effect::Note { what, code });
+    fx.list.push(Effect::Note { about: About::Link, what, code });
 }
 
 impl Link for Machine {

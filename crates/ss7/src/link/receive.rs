@@ -1,7 +1,7 @@
 //! What a message means, and what is wrong with it.
 
 use procedure::Time;
-use relay::{ConnId, Effect, Effects, Passage};
+use relay::{ConnId, Effects, Passage};
 
 use super::frames;
 use super::{Machine, Seat, note};
@@ -200,10 +200,7 @@ impl Machine {
 /// time.
 fn heard_error(message: &Message<'_>, fx: &mut Effects<'_>) {
     let code = message.find(tag::ERROR_CODE).and_then(|code| code.number());
-    fx.list.push(Effect::Note {
-        what: "the peer told us of an error",
-        code: code.unwrap_or_default(),
-    });
+    note("the peer told us of an error", code.unwrap_or_default(), fx);
 }
 
 /// The code for a message that has no meaning here.

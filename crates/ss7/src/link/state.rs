@@ -79,6 +79,8 @@ struct Lives {
 pub(super) struct Change {
     /// Others shall look again.
     pub(super) is_new: bool,
+    /// The server has become active with this change, or is so no more.
+    pub(super) reached: Option<bool>,
     /// The server has become pending with this change, for the so manieth time.
     pub(super) pending: Option<u32>,
 }
@@ -244,7 +246,7 @@ impl State {
     /// A server's ASP behind a link has changed. Where it becomes active, `replaces` makes the
     /// others inactive.
     pub(super) fn set(&self, server: usize, link: LinkId, asp: Asp, replaces: bool) -> Change {
-        let none = Change { is_new: false, pending: None };
+        let none = Change { is_new: false, reached: None, pending: None };
         let mut lives = self.lock();
         let Lives { servers, activations, .. } = &mut *lives;
         let Some(live) = servers.get_mut(server) else { return none };
@@ -267,7 +269,9 @@ impl State {
         let is_pending = live.standing == Standing::Pending && was != Standing::Pending;
         live.pendings = live.pendings.wrapping_add(u32::from(is_pending));
         self.publish(server, live);
-        Change { is_new: true, pending: is_pending.then_some(live.pendings) }
+        let is_active = live.standing == Standing::Active;
+        let reached = (is_active != (was == Standing::Active)).then_some(is_active);
+        Change { is_new: true, reached, pending: is_pending.then_some(live.pendings) }
     }
 
     /// T(r) has run out for a server that became pending for the so manieth time. Whether it has

@@ -242,7 +242,7 @@ impl World {
     /// A link's connection ends.
     pub(crate) fn lose(&mut self, link: usize) {
         let (now, conn) = (self.now, self.conns[link].take().unwrap());
-        self.owner(link).closed(now, conn);
+        self.owner(link).closed(now, conn, "");
         self.settle();
     }
 
