@@ -1,9 +1,11 @@
 //! What is right by itself and wrong beside another: peers, servers and titles that cannot be told
 //! apart.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use policy::{At, Section};
+use procedure::Digits;
 
 use crate::gateway::{Peer, PeerRole, Server, Speaks, Title};
 
@@ -28,7 +30,8 @@ pub(crate) fn peers(peers: &[(Peer, &Section<'_>)]) {
         let Some(own) = introduces(peer) else { continue };
         let mut beside = peers.iter().enumerate().filter(|(other, (beside, _))| {
             *other != place
-                && introduces(beside).is_some()
+                && beside.connect.is_none()
+                && beside.diameter().is_none()
                 && share(&beside.addresses, &peer.addresses)
         });
         if own.is_none() {
@@ -60,8 +63,8 @@ pub(crate) fn point_code(section: &Section<'_>, code: &At<'_, u32>, own: &[u32],
     }
 }
 
-/// Rules read so far, each with its place as people read it.
-pub(crate) type Rules = Vec<(Title, String)>;
+/// Rules read so far by their prefix, each with its place as people read it.
+pub(crate) type Rules = HashMap<Digits, Vec<(Title, String)>>;
 
 /// Complains of a rule that another before it leaves nothing to, and keeps it for those after it.
 pub(crate) fn title(section: &Section<'_>, rule: &Title, rules: &mut Rules) {
@@ -69,8 +72,8 @@ pub(crate) fn title(section: &Section<'_>, rule: &Title, rules: &mut Rules) {
         let Title { translation_type, plan, nature, ssn, prefix, .. } = rule.clone();
         (translation_type, plan, nature, ssn, rule.from.clone(), prefix)
     };
-    let mut alike = rules.iter().filter(|(other, _)| other.prefix == rule.prefix);
-    if let Some((_, place)) = alike.find(|(other, _)| asks(other) == asks(rule)) {
+    let alike = rules.entry(rule.prefix).or_default();
+    if let Some((_, place)) = alike.iter().find(|(other, _)| asks(other) == asks(rule)) {
         let what = format!("this asks for the same as the title at {place}");
         section.push(section.at().complain(what));
     }
@@ -81,5 +84,5 @@ pub(crate) fn title(section: &Section<'_>, rule: &Title, rules: &mut Rules) {
     }
     let at = section.at();
     let (line, _) = at.source.place(at.span.start);
-    rules.push((rule.clone(), format!("{}:{line}", at.source.name)));
+    alike.push((rule.clone(), format!("{}:{line}", at.source.name)));
 }

@@ -356,7 +356,7 @@ pub(crate) fn titles(
         return Default::default();
     };
     let mut names: Vec<&str> = Vec::new();
-    let mut rules = clashes::Rules::new();
+    let (mut all, mut rules) = (Vec::new(), clashes::Rules::new());
     for section in &titles {
         if let Some(name) = section.required("name") {
             if names.contains(&name.value) {
@@ -366,6 +366,7 @@ pub(crate) fn titles(
         }
         for rule in read_title(section, settings) {
             clashes::title(section, &rule, &mut rules);
+            all.push(rule);
         }
     }
     let read = |section: &Section<'_>| {
@@ -381,7 +382,6 @@ pub(crate) fn titles(
             .map(|code| Destination { point_code: code.value, to: to.clone() })
             .collect()
     };
-    let all = rules.into_iter().map(|(rule, _)| rule).collect();
     (all, destinations.iter().flat_map(|section| -> Vec<_> { read(section) }).collect())
 }
 

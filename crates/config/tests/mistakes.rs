@@ -271,6 +271,10 @@ peers = ["b"]
         let text = told(&gateway.replace(right, wrong), titles);
         assert!(text.contains(expected), "{wrong}\n{text}");
     }
+    let beside_sg = gateway.replacen("\"asp\"", "\"sg\"", 1);
+    assert_eq!(told(&beside_sg.replace("r = 2", "r = 1"), titles), "", "ours toward an SG");
+    let text = told(&beside_sg.replace("asp_identifier = 2", ""), titles);
+    assert!(text.contains("gateway.toml:16:1: error: `asp_identifier` is missing"), "{text}");
     let apart = gateway.replacen("127.0.0.1\"]", "127.0.0.2\"]", 1).replace("r = 2", "r = 1");
     assert_eq!(told(&apart, titles), "", "an identifier is known by its address");
     let text = told(gateway, &titles.replace("ssn = 6\n", ""));
