@@ -9,18 +9,17 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use procedure::{Finish, LinkId, Policy, Record, StackId, Time, WorkerId};
+use procedure::{LinkId, Policy, Record, StackId, Time, WorkerId};
 
-use crate::assembly::{self, Assemblies, Came};
+use crate::assembly::{self, Assemblies};
 use crate::core::{Core, Timer};
 use crate::dialogues::{Dialogue, Dialogues, WORKERS_MAX};
-use crate::link::{About, ConnId, Effect, Effects, Link, LinkTimer, Passage, Side};
+use crate::link::{About, ConnId, Effect, Effects, Link, LinkTimer, Side};
 use crate::pass;
 use crate::post::{Letter, Post};
 use crate::reach::LINK_HIGH_OCTETS;
 use crate::rng::Lot;
 use crate::stack::{AnyStack, Arrival};
-use crate::walk;
 use crate::wheel::{TimerKey, Wheel};
 use crate::{Board, Rng};
 
@@ -326,29 +325,7 @@ impl Gateway {
         if !self.effects.is_empty() {
             self.carry_out(arrival.link, "");
         }
-        match passage {
-            Passage::Traffic => self.traffic(arrival.link, frame),
-            Passage::Base => {}
-            Passage::Premature => {
-                let mut record =
-                    walk::bare(&self.core, arrival, Came::one(frame), Finish::Discarded);
-                self.core.finish(&mut record);
-            }
-            Passage::Refused { code, octets } => {
-                let stack = self.links.get(arrival.link.0 as usize);
-                if let Some(stack) = stack.and_then(|id| self.stacks.get(usize::from(id.0))) {
-                    stack.refused(&mut self.core, arrival, frame, (code, octets));
-                }
-            }
-        }
-    }
-
-    fn traffic(&mut self, link: LinkId, frame: &[u8]) {
-        let Some(id) = self.links.get(link.0 as usize).copied() else { return };
-        let arrival = Arrival { link, time: self.core.now, stack: id };
-        if let Some(stack) = self.stacks.get(usize::from(id.0)) {
-            stack.receive(&mut self.core, &arrival, frame);
-        }
+        self.admit(arrival, frame, passage);
     }
 
     /// Moves every exchange of this worker that waits on a link whose "up" has ended.

@@ -1,10 +1,10 @@
 //! What a connection's octets are: frames one after the other, or messages that are one each.
 
-use procedure::{Finish, Time};
+use procedure::{Finish, LinkId, Time};
 
 use crate::assembly::Came;
 use crate::gateway::Gateway;
-use crate::link::ConnId;
+use crate::link::{ConnId, Passage};
 use crate::stack::Arrival;
 use crate::walk;
 
@@ -74,6 +74,33 @@ impl Gateway {
         let finish = Finish::Malformed(malformed);
         let mut record = walk::bare(&self.core, &arrival, Came::one(message), finish);
         self.core.finish(&mut record);
+    }
+
+    /// What becomes of a frame that its link's machine has seen.
+    pub(crate) fn admit(&mut self, arrival: &Arrival, frame: &[u8], passage: Passage) {
+        match passage {
+            Passage::Traffic => self.traffic(arrival.link, frame),
+            Passage::Base => {}
+            Passage::Premature => {
+                let mut record =
+                    walk::bare(&self.core, arrival, Came::one(frame), Finish::Discarded);
+                self.core.finish(&mut record);
+            }
+            Passage::Refused { code, octets } => {
+                let stack = self.links.get(arrival.link.0 as usize);
+                if let Some(stack) = stack.and_then(|id| self.stacks.get(usize::from(id.0))) {
+                    stack.refused(&mut self.core, arrival, frame, (code, octets));
+                }
+            }
+        }
+    }
+
+    pub(crate) fn traffic(&mut self, link: LinkId, frame: &[u8]) {
+        let Some(id) = self.links.get(link.0 as usize).copied() else { return };
+        let arrival = Arrival { link, time: self.core.now, stack: id };
+        if let Some(stack) = self.stacks.get(usize::from(id.0)) {
+            stack.receive(&mut self.core, &arrival, frame);
+        }
     }
 
     /// The first whole message of what waits to be written, for a transport that keeps their
