@@ -121,13 +121,14 @@ fn check(
     let complaints = Complaints::default();
     let gateway = read::gateway(own, &dir, &complaints);
     list.extend(complaints.into_sorted(std::slice::from_ref(own)));
-    let peers = gateway.as_ref().map(Gateway::links);
-    // With mistakes among the peers, members of groups would only be blamed for them again.
-    let peers = peers.filter(|_| !list.iter().any(Diagnostic::is_error));
     let symbols = Symbols::default();
-    let groups = gateway.as_ref().map(Gateway::server_groups).unwrap_or_default();
-    let context =
-        Context { symbols: &symbols, vocabulary, peers: peers.as_deref(), groups: &groups };
+    let sound = gateway.as_ref().filter(|_| !list.iter().any(Diagnostic::is_error));
+    let (peers, groups) = match sound {
+        Some(gateway) => (gateway.links(), gateway.server_groups()),
+        // Whoever is named there exists, whatever else is wrong with it.
+        None => read::declared(own),
+    };
+    let context = Context { symbols: &symbols, vocabulary, peers: Some(&peers), groups: &groups };
     let (titles, rules): (Vec<_>, Vec<_>) = sources.iter().cloned().partition(is_titles);
     let complaints = Complaints::default();
     for source in &titles {

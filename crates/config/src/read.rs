@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use policy::{Complaints, Document, REALM_EXPECTED, Section, Source, realm};
+use procedure::LinkId;
 
 use crate::files;
 use crate::gateway::{
@@ -13,6 +14,11 @@ use crate::gateway::{
 use crate::peers::{self, ADDRESS_EXPECTED, after_first_dot, identity};
 use crate::ss7;
 
+/// Peers by name.
+type Links = Vec<(String, LinkId)>;
+/// Groups of links by name.
+type Groups = Vec<(String, Vec<LinkId>)>;
+
 /// Shortest watchdog interval unless `watchdog_min_ms` says otherwise.
 //= RFC 3539 §3.4.1
 pub const WATCHDOG_MIN_MS: u64 = 6_000;
@@ -21,6 +27,20 @@ pub const WATCHDOG_MIN_MS: u64 = 6_000;
 pub const FRAME_OCTETS_MAX: u64 = 0x00ff_ffff;
 /// Most workers.
 pub const WORKERS_MAX: u64 = 64;
+
+/// The names of all peers and servers, for checking who is meant when something else is wrong.
+pub(crate) fn declared(source: &Source) -> (Links, Groups) {
+    let unheard = Complaints::default();
+    let document = Document::parse(source, &unheard);
+    let root = document.root(&unheard);
+    let names = |key| {
+        let sections = root.sections(key);
+        let names = sections.iter().filter_map(|section| section.text("name"));
+        names.map(|name| name.value.to_owned()).collect::<Vec<_>>()
+    };
+    let servers = names("server").into_iter().map(|name| (name, Vec::new()));
+    (names("peer").into_iter().zip((0..).map(LinkId)).collect(), servers.collect())
+}
 
 /// Reads the file as far as it can be read; nothing when it cannot be used.
 pub(crate) fn gateway(source: &Source, dir: &Path, complaints: &Complaints) -> Option<Gateway> {

@@ -110,6 +110,36 @@ to = "hsss"
 }
 
 #[test]
+fn a_mistake_in_gateway_toml_hides_no_unknown_member() {
+    let gateway = r#"
+[gateway]
+origin_host = "dra1.x.example"
+[[peer]]
+name = "hss1"
+origin_host = "hss1.x.example"
+address = "127.0.0.1"
+"#;
+    let routes = r#"[[group]]
+name = "hss"
+members = [{ peer = "hss1" }, { peer = "nobody", weight = 0, wait = 1 }]
+"#;
+    let dir = folder("hidden", &[("gateway.toml", gateway), ("routes.toml", routes)]);
+    let mistakes = config::load(Some(&dir.join("gateway.toml")), &Words).expect_err("mistakes");
+    let text = mistakes.to_string();
+    let wanted = [
+        "unknown key `address` (did you mean `addresses`?)",
+        "routes.toml:3:40: error: there is no peer `nobody` (known: hss1)",
+        "routes.toml:3:59: error: `weight` is out of range",
+        "routes.toml:3:62: error: unknown key `wait` (known: peer, priority, weight)",
+    ];
+    for wanted in wanted {
+        assert!(text.contains(wanted), "{wanted} in {text}");
+    }
+    assert!(!text.contains("no peer `hss1`"), "{text}");
+    std::fs::remove_dir_all(dir).expect("cleared");
+}
+
+#[test]
 fn a_file_that_is_not_there_is_a_mistake_and_not_a_panic() {
     let mistakes = config::load(Some(&PathBuf::from("/nowhere/gateway.toml")), &Words);
     let text = mistakes.expect_err("a mistake").to_string();
