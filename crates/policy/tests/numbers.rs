@@ -42,7 +42,13 @@ fn desk() -> Desk {
 
 fn told(text: &str) -> Vec<String> {
     let symbols = Symbols::default();
-    let context = Context { symbols: &symbols, vocabulary: &Words, peers: None, groups: &[] };
+    let context = Context {
+        symbols: &symbols,
+        vocabulary: &Words,
+        peers: None,
+        groups: &[],
+        started_unix_s: 0,
+    };
     let sources = [Source::new("p/networks.toml", text)];
     compile(&sources, &context).map_or_else(|mistakes| desk::lines(&mistakes), |_| Vec::new())
 }
@@ -74,6 +80,7 @@ fn one_attach_over_three_domains_and_two_stacks_is_one_attempt() {
 fn the_same_domain_again_or_too_late_is_the_next_attempt() {
     let desk = desk();
     assert_eq!(desk.say(&UL), "no1");
+    desk.wait_ms(2_000);
     assert_eq!(desk.say(&UL), "no2", "another exchange of the same domain");
     desk.wait_ms(3_100);
     assert_eq!(desk.say(&ULR), "no3", "outside the window");
@@ -104,7 +111,13 @@ fn the_numbers_of_two_stacks_are_not_one_anothers_repeats() {
 fn a_number_in_the_place_of_names_tells_visited_home_and_customer() {
     let sources = [desk::sources(desk::PLANS), vec![networks()]].concat();
     let symbols = Symbols::default();
-    let context = Context { symbols: &symbols, vocabulary: &Words, peers: None, groups: &[] };
+    let context = Context {
+        symbols: &symbols,
+        vocabulary: &Words,
+        peers: None,
+        groups: &[],
+        started_unix_s: 0,
+    };
     let compiled = compile(&sources, &context).expect("right files");
     let memory = policy::Memory::new(1024, 1);
     let decide = |procedure: Procedure<'_>| {

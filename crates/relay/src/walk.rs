@@ -318,7 +318,7 @@ pub(crate) fn provenance(
     match refusal {
         Refusal::Loop if procedure.looped => Provenance::Protocol,
         _ if procedure.spoofed => Provenance::Screening,
-        _ => Provenance::of_stage(decision.refused_by),
+        _ => decision.provenance(),
     }
 }
 

@@ -240,6 +240,7 @@ fn describe<'v>(view: &'v View<'_>, map: Option<Map<'_>>, blank: Procedure<'v>) 
         domain: if map.domain == Domain::Unknown { known.domain } else { map.domain },
         operation: map.operation.unwrap_or_default(),
         imsi: map.imsi,
+        tac: map.tac,
         subscriber: map.msisdn,
         serving: map.serving,
         initial: map.act == Act::Register,
