@@ -27,7 +27,7 @@ pub use gateway::{
 pub use peers::{ENCAPSULATION_PORT, PEERS_MAX};
 use policy::{Complaints, Context, Diagnostic, Engine, Memory, Setup, Source};
 use procedure::{Symbols, Vocabulary};
-pub use read::{FRAME_OCTETS_MAX, WATCHDOG_MIN_MS, WORKERS_MAX};
+pub use read::{FRAME_OCTETS_MAX, RESTORE_S, RESTORE_S_MAX, WATCHDOG_MIN_MS, WORKERS_MAX};
 pub use report::Diagnostics;
 pub use shipped::SHIPPED;
 

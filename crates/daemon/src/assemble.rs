@@ -41,6 +41,7 @@ pub(crate) fn assemble(loaded: &Loaded, seed: u64) -> Result<Assembled, Trouble>
     let engine = Arc::new(engine.map_err(|mistakes| mistakes.to_string())?);
     let links = settings.peers.iter().map(|peer| peer.name.as_str().into()).collect();
     let names = DaemonNames::new(links, stacks::NAMES.to_vec(), vocabulary, &engine);
+    crate::restore::restore(&engine, &settings.journal, epoch_us(&clock));
     let (sink, journal) = start_journal(settings, &clock, Arc::new(names))?;
     let board = Arc::new(Board::new(settings.peers.len()));
     let titles = loaded.titles(&loaded.sources).map_err(|mistakes| mistakes.to_string())?;

@@ -80,7 +80,6 @@ fn one_attach_over_three_domains_and_two_stacks_is_one_attempt() {
 fn the_same_domain_again_or_too_late_is_the_next_attempt() {
     let desk = desk();
     assert_eq!(desk.say(&UL), "no1");
-    desk.wait_ms(2_000);
     assert_eq!(desk.say(&UL), "no2", "another exchange of the same domain");
     desk.wait_ms(3_100);
     assert_eq!(desk.say(&ULR), "no3", "outside the window");

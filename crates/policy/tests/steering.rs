@@ -109,7 +109,7 @@ fn the_domains_of_one_attach_are_one_attempt() {
 fn the_same_domain_again_or_too_late_is_another_attempt() {
     let desk = Desk::new(PLANS);
     assert_eq!(desk.say(&ULR), "no1");
-    assert_eq!(desk.wait_ms(2_000).say(&ULR), "no2");
+    assert_eq!(desk.wait_ms(500).say(&ULR), "no2");
     assert_eq!(desk.wait_ms(3_100).say(&Message { domain: Domain::Cs, ..ULR }), "no3");
     let elsewhere = Message { domain: Domain::Ps, visited: "23430", ..ULR };
     assert_eq!(desk.wait_ms(100).say(&elsewhere), "no1", "another network is another attempt");

@@ -28,10 +28,11 @@ pub const HOLD_S_MIN: u64 = EPISODE_S_MAX + 1;
 pub const HOLD_S_MAX: u64 = 7 * 86_400;
 /// How far apart the domains of one attach may arrive unless the plan says otherwise.
 pub const COALESCE_MS: u64 = 3000;
-/// What asks again sooner than this is no handset, unless the plan says otherwise: the shortest
-/// retry of the standards is T3411's 10 s, that of bad modules about 2 s.
+/// What asks again sooner than `resend_ms` is no handset: the shortest retry of the standards is
+/// T3411's 10 s, that of bad modules about 2 s. Not looked for unless the plan says so: a device
+/// that is wrongly taken for its network waits as long as the episode lasts.
 //= TS 24.301 §10.2
-pub const RESEND_MS: u64 = 1500;
+pub const RESEND_MS: u64 = 0;
 /// Devices in a hundred that are refused where it does not seem worth it, unless the plan says
 /// otherwise.
 pub const PROBE_PCT: u64 = 2;
