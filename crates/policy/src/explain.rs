@@ -5,7 +5,8 @@ use serde::Serialize;
 
 use crate::matcher::{Facts, Matcher};
 use crate::reading::Mode;
-use crate::steer::episode::{Episode, Key, Tick};
+use crate::steer::episode::Episode;
+use crate::steer::packed::{Key, Tick};
 use crate::steer::plan::{Plan, is_steered};
 use crate::{Compiled, Memory, screen};
 

@@ -174,3 +174,22 @@ fn a_plan_holds_over_its_accesses_from_its_first_day_to_its_last_at_its_hours() 
     at(55);
     assert_eq!(desk.say(&on("23430", 99)), "unsteered", "the day after");
 }
+
+#[test]
+fn across_a_border_the_same_episode_goes_on() {
+    let both = "[[plan]]\nname = \"gb\"\ncustomer = \"iberia\"\ncountry = \"GB\"\npreferred = \"23410\"\nepisode_s = 30\n\
+                [[plan]]\nname = \"ie\"\ncustomer = \"iberia\"\ncountry = \"IE\"\npreferred = \"27201\"\nepisode_s = 30\n";
+    let desk = Desk::new(both);
+    let (gb, ie) = (on("23415", 1), on("27202", 1));
+    assert_eq!(desk.say(&gb), "no1");
+    assert_eq!(desk.wait_ms(10_000).say(&ie), "no1");
+    assert_eq!(desk.wait_ms(10_000).say(&ie), "no2");
+    assert_eq!(desk.wait_ms(10_000).say(&ie), "exit:time", "thirty seconds since the first");
+    let second = [on("23415", 2), on("27202", 2)];
+    assert_eq!(desk.say(&second[0]), "no1");
+    assert_eq!(desk.wait_ms(31_000).say(&second[1]), "exit:time");
+    let third = [on("23415", 3), on("23410", 3), on("27202", 3)];
+    assert_eq!(desk.say(&third[0]), "no1");
+    assert_eq!(desk.wait_ms(5_000).attach(&third[1]), "preferred");
+    assert_eq!(desk.wait_ms(26_000).say(&third[2]), "no1", "has arrived since, and travels on");
+}

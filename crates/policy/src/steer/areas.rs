@@ -11,7 +11,7 @@
 //! An area is a node (VLR, SGSN, MME) as one plan's devices of one class see it.
 
 use super::cells::{Cell, Cells, Place};
-use super::episode::Tick;
+use super::packed::Tick;
 
 /// Sets of eight areas: 65,536 areas, of 40 octets.
 const SETS: usize = 8192;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-use super::episode::Tick;
+use super::packed::Tick;
 
 /// Cells that a key can stand in.
 const WAYS: usize = 8;

@@ -6,10 +6,12 @@
 //! or when it is [`FORGET`] old. Only then can refusals begin again, so that never more of them than
 //! a plan allows fall into any stretch of an episode's length.
 
-use procedure::{Domain, Exit, Imsi, Plmn, Refusal, Time};
+use procedure::{Domain, Exit, Plmn};
 
-use crate::hash;
-use crate::networks::Country;
+use super::packed::{
+    DOMAINS, FAILED, FAILED_MAX, Flags, Key, LATEST, NEXT, Slot, Tick, domain_bit, fold, pack,
+    short, unpack,
+};
 
 /// Most forced refusals of one subscriber on one network, whatever a plan says.
 pub const REFUSALS_MAX: u8 = 4;
@@ -17,45 +19,6 @@ pub const REFUSALS_MAX: u8 = 4;
 pub const NETWORKS_MAX: usize = 4;
 /// Verdicts kept for repeats: one attach reaches us over up to three domains.
 pub const RECENTS_MAX: usize = 3;
-
-/// Time in memory: steps of 50 ms, enough for six years. What happened before the gateway's start,
-/// as its journal tells, has room before [`Tick::START`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Tick(u32);
-
-impl Tick {
-    const MS: u64 = 50;
-    pub(crate) const ZERO: Self = Self(0);
-    /// The gateway's start: eight days, more than any hold, after the beginning.
-    const START: u32 = (8 * 86_400_000 / Self::MS) as u32;
-
-    /// So long.
-    pub(crate) const fn from_ms(ms: u64) -> Self {
-        let ticks = ms / Self::MS;
-        Self(if ticks > u32::MAX as u64 { u32::MAX } else { ticks as u32 })
-    }
-
-    pub(crate) const fn of(time: Time) -> Self {
-        Self(Self::START.saturating_add(Self::from_ms(time.as_ms()).0))
-    }
-
-    /// So long before the gateway's start; the beginning where that is too long ago.
-    pub(crate) const fn before_start(ms: u64) -> Self {
-        Self(Self::START.saturating_sub(Self::from_ms(ms).0))
-    }
-
-    pub(crate) const fn plus(self, other: Self) -> Self {
-        Self(self.0.saturating_add(other.0))
-    }
-
-    pub(crate) const fn since(self, earlier: Self) -> Self {
-        Self(self.0.saturating_sub(earlier.0))
-    }
-
-    pub(crate) const fn word(self) -> u32 {
-        self.0
-    }
-}
 
 /// How long a sender may repeat a message; a stored verdict is replayed for so long.
 //= RFC 6733 §3
@@ -120,38 +83,6 @@ pub(crate) enum How {
     Resent,
 }
 
-/// A network and what happened there: twelve bits that tell it from its neighbours, one of
-/// "accepted", three of refusals. Two networks of a country that share the twelve bits count as one,
-/// which only ever refuses less.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Slot(u16);
-
-impl Slot {
-    const SETTLED: u16 = 0x8;
-
-    const fn new(network: u16) -> Self {
-        Self(network << 4)
-    }
-
-    /// The twelve bits, never zero.
-    const fn name(network: Plmn) -> u16 {
-        let name = (hash::word(0, network.word() as u64) & 0xfff) as u16;
-        if name == 0 { 1 } else { name }
-    }
-
-    const fn network(self) -> u16 {
-        self.0 >> 4
-    }
-
-    const fn refusals(self) -> u8 {
-        (self.0 & 0x7) as u8
-    }
-
-    const fn is_settled(self) -> bool {
-        self.0 & Self::SETTLED != 0
-    }
-}
-
 /// The memory of one subscriber.
 #[derive(Clone, Debug)]
 pub(crate) struct Episode {
@@ -169,78 +100,6 @@ pub(crate) struct Episode {
 }
 
 const _: () = assert!(size_of::<Episode>() == 40);
-
-/// What an [`Episode`] is kept under: the subscriber's digits as a number behind a one, which keeps
-/// leading zeros apart, and the country. A subscriber is one customer's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Key(u64);
-
-impl Key {
-    pub(crate) fn new(imsi: Imsi, country: Country) -> Self {
-        let mut room = [0; Imsi::DIGITS_MAX];
-        let digits = imsi.write(&mut room);
-        let number = digits.iter().fold(1, |all, digit| all * 10 + u64::from(digit & 0xf));
-        Self(number << 10 | u64::from(country.number()))
-    }
-
-    /// Nobody's.
-    pub(crate) const NONE: Self = Self(0);
-
-    pub(crate) const fn word(self) -> u64 {
-        self.0
-    }
-
-    #[cfg(test)]
-    pub(crate) const fn of_word(word: u64) -> Self {
-        Self(word)
-    }
-}
-
-/// The small things, in one word: from the lowest bit what was said in the recent exchanges (four
-/// bits each), the domains of the latest attempt (four), its slot (two), where the next recent goes
-/// (two), preferred networks that failed this subscriber (eight), and four marks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Flags(u32);
-
-impl Flags {
-    /// Accepted, and left in peace.
-    const HELD: u32 = 1 << 28;
-    /// Accepted on a preferred network since the episode began.
-    const REACHED: u32 = 1 << 29;
-    /// In the episode before this one, refusals did not move the device.
-    const STUBBORN: u32 = 1 << 30;
-    /// The latest attempt is on a network with a slot.
-    const PLACED: u32 = 1 << 31;
-
-    const fn has(self, mark: u32) -> bool {
-        self.0 & mark != 0
-    }
-
-    const fn set(&mut self, mark: u32, on: bool) {
-        if on {
-            self.0 |= mark;
-        } else {
-            self.0 &= !mark;
-        }
-    }
-
-    const fn get(self, shift: u32, width: u32) -> u32 {
-        self.0 >> shift & ((1 << width) - 1)
-    }
-
-    const fn put(&mut self, shift: u32, width: u32, value: u32) {
-        let mask = ((1 << width) - 1) << shift;
-        self.0 = self.0 & !mask | value << shift & mask;
-    }
-}
-
-/// Where the fields of [`Flags`] begin.
-const DOMAINS: u32 = 12;
-const LATEST: u32 = 16;
-const NEXT: u32 = 18;
-const FAILED: u32 = 20;
-/// Preferred networks of a plan whose failures are told apart for a subscriber.
-pub(crate) const FAILED_MAX: u32 = 8;
 
 impl Episode {
     pub(crate) const fn new(key: Key, now: Tick) -> Self {
@@ -271,7 +130,7 @@ impl Episode {
     /// Whether it may make room for another: what a device did in its last episode is worth more
     /// than nothing.
     pub(crate) fn is_idle(&self, now: Tick) -> bool {
-        let kept = if self.was_stubborn() { FORGET } else { Tick(0) };
+        let kept = if self.was_stubborn() { FORGET } else { Tick::ZERO };
         now.since(kept) >= self.stamp && self.is_over(now)
     }
 
@@ -422,6 +281,13 @@ impl Episode {
         news
     }
 
+    /// The first refusals of this episode were met elsewhere, then.
+    pub(crate) fn began(&mut self, since: Tick) {
+        let counted = self.last();
+        self.stamp = since;
+        self.counted = short(counted.since(since));
+    }
+
     /// Counts a refusal of the run before this one.
     pub(crate) fn refused_before(
         &mut self,
@@ -449,7 +315,7 @@ impl Episode {
 
     /// When the latest attempt was counted; the beginning where none was.
     fn last(&self) -> Tick {
-        self.stamp.plus(Tick(self.counted.into()))
+        self.stamp.plus(Tick::of_short(self.counted))
     }
 
     fn replay(&self, now: Tick, ask: Ask) -> Option<Said> {
@@ -554,83 +420,5 @@ impl Episode {
     fn said(&self, recent: usize, place: Option<usize>) -> Option<Said> {
         let slot = place.and_then(|place| self.slots.get(place));
         unpack(self.flags.get(4 * recent as u32, 4), slot.map_or(0, |slot| slot.refusals()))
-    }
-}
-
-/// Ticks since the episode began, as far as they have room: 54 minutes.
-fn short(ticks: Tick) -> u16 {
-    u16::try_from(ticks.0).unwrap_or(u16::MAX)
-}
-
-/// An exchange's identity in four octets, never zero; a zero identity is none.
-fn fold(exchange: u64) -> Option<u32> {
-    (exchange != 0).then(|| ((exchange ^ exchange >> 32) as u32).max(1))
-}
-
-const fn domain_bit(domain: Domain) -> u32 {
-    match domain {
-        Domain::Cs => 1,
-        Domain::Ps => 2,
-        Domain::Eps => 4,
-        Domain::Unknown => 8,
-    }
-}
-
-/// Four bits: 1 to [`REFUSALS_MAX`] a refusal, then settled, then the exits.
-fn pack(said: Said) -> u32 {
-    match said {
-        Said::Refused { attempt } => u32::from(attempt.min(REFUSALS_MAX)),
-        Said::Settled => SETTLED,
-        Said::Exited { exit, .. } => {
-            let place = Exit::ALL.iter().position(|known| *known == exit);
-            place.map_or(SETTLED, |place| EXITS + place as u32)
-        }
-    }
-}
-
-const SETTLED: u32 = REFUSALS_MAX as u32 + 1;
-const EXITS: u32 = SETTLED + 1;
-const _: () = assert!(EXITS as usize + Exit::ALL.len() <= 16);
-const _: () = assert!(Refusal::ALL.len() < 16);
-
-fn unpack(packed: u32, refusals: u8) -> Option<Said> {
-    match packed {
-        0 => None,
-        SETTLED => Some(Said::Settled),
-        attempt @ 1..SETTLED => Some(Said::Refused { attempt: attempt as u8 }),
-        exit => {
-            let exit = *Exit::ALL.get((exit - EXITS) as usize)?;
-            Some(Said::Exited { exit, attempt: refusals })
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_said_survives_packing() {
-        for attempt in 1..=REFUSALS_MAX {
-            let said = Said::Refused { attempt };
-            assert_eq!(unpack(pack(said), 0), Some(said));
-        }
-        for exit in Exit::ALL {
-            let said = Said::Exited { exit, attempt: 3 };
-            assert_eq!(unpack(pack(said), 3), Some(said));
-        }
-        assert_eq!(unpack(pack(Said::Settled), 0), Some(Said::Settled));
-        assert_eq!(unpack(0, 0), None);
-    }
-
-    #[test]
-    fn a_key_tells_subscribers_and_countries_apart() {
-        let key = |imsi: &str, country| {
-            Key::new(imsi.parse().expect("an IMSI"), Country::parse(country).expect("a country"))
-        };
-        assert_ne!(key("001010000000001", "GB"), key("01010000000001", "GB"), "leading zeros");
-        assert_ne!(key("001010000000001", "GB"), key("001010000000001", "GA"));
-        assert_ne!(key("999999999999999", "ZZ").word(), 0);
-        assert_eq!(key("999999999999999", "ZZ"), key("999999999999999", "ZZ"));
     }
 }

@@ -3,7 +3,7 @@
 //! minute.
 
 use super::cells::{Cell, Cells};
-use super::episode::Tick;
+use super::packed::Tick;
 use crate::hash;
 use procedure::{Plmn, Symbol};
 

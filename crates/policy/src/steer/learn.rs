@@ -6,8 +6,9 @@ use procedure::{
 };
 
 use super::cells::Place;
-use super::episode::{Episode, Key, Limits, Tick};
+use super::episode::{Episode, Limits};
 use super::memory::Memory;
+use super::packed::{Key, Tick};
 use super::plan::Role;
 use super::{Steering, index_key, plan};
 use crate::matcher::Facts;
@@ -92,6 +93,9 @@ impl Steering {
         };
         let watched = self.watched.get(index_key(customer, country)).copied().unwrap_or(false);
         let key = Key::new(imsi, country);
+        if end == End::Accepted {
+            memory.learned.crossings.end(key);
+        }
         let Some(plan) = self.plan(record.closed, &facts, customer) else {
             if watched && end == End::Accepted {
                 let _room = memory.with(key, now, |episode| episode.welcome(now, operator));

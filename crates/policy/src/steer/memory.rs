@@ -7,8 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 
 use super::areas::Areas;
-use super::episode::{Episode, Key, Tick};
+use super::crossings::Crossings;
+use super::episode::Episode;
 use super::health::Health;
+use super::packed::{Key, Tick};
 use super::shares::Shares;
 use super::subscribers::Subscribers;
 use crate::hash;
@@ -45,6 +47,7 @@ pub(crate) struct Learned {
     pub(crate) areas: Areas,
     pub(crate) health: Health,
     pub(crate) shares: Shares,
+    pub(crate) crossings: Crossings,
 }
 
 /// Gauges of the memory, for people and metrics.

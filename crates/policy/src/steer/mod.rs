@@ -17,8 +17,8 @@
 //! | file | answers |
 //! |---|---|
 //! | `plan`, `calendar` | what a customer wants, of whom, when |
-//! | `episode`, `subscribers`, `memory` | what was done to a subscriber; where that is kept |
-//! | `areas`, `health`, `shares`, over `cells` | what the outcomes taught |
+//! | `episode`, `packed`, `subscribers`, `memory` | what was done to a subscriber; where that is kept |
+//! | `areas`, `health`, `shares`, `crossings`, over `cells` | what the outcomes taught |
 //! | `learn`, `restore` | how outcomes come in, and those of the run before this one |
 //! | `read`, `check` | a plan as it stands in a file, and what is wrong with it |
 //= TS 29.272 §7.4.3
@@ -28,10 +28,12 @@ mod areas;
 pub(crate) mod calendar;
 mod cells;
 pub(crate) mod check;
+mod crossings;
 pub(crate) mod episode;
 mod health;
 mod learn;
 pub(crate) mod memory;
+pub(crate) mod packed;
 pub(crate) mod plan;
 pub(crate) mod read;
 pub(crate) mod restore;
@@ -50,10 +52,12 @@ use crate::networks::Country;
 use crate::reading::Mode;
 use areas::Estimate;
 use cells::Place;
-use episode::{Ask, Episode, How, Key, Limits, Said, Tick};
+use episode::{Ask, Episode, How, Limits, Said};
 pub(crate) use learn::Meanings;
 use memory::Memory;
+use packed::{Key, Tick};
 use plan::{Plan, Role, Terms};
+use read::EPISODE_S_MAX;
 
 /// All plans; the first that holds for a customer's subscriber on a network speaks.
 #[derive(Debug, Default)]
@@ -79,6 +83,7 @@ struct Visit<'p> {
     plan: &'p Plan,
     terms: &'p Terms,
     key: Key,
+    country: Country,
     visited: Plmn,
     operator: Plmn,
     ask: Ask,
@@ -92,6 +97,8 @@ struct Outlook {
     exit: Option<Exit>,
     place: Option<Place>,
     estimate: Option<Estimate>,
+    /// When the refusals began that the subscriber met across a border just before.
+    since: Option<Tick>,
 }
 
 /// Where the tables of what was learned are kept apart.
@@ -171,6 +178,7 @@ impl Steering {
             plan,
             terms,
             key: Key::new(imsi, facts.country),
+            country: facts.country,
             visited,
             operator,
             ask: Ask { network: operator, domain: procedure.domain, exchange: exchange(procedure) },
@@ -289,6 +297,7 @@ impl Visit<'_> {
         let mut outlook = Outlook::default();
         let mut trial = None;
         let area = if salt == 0 { self.area } else { hash::word(salt, self.area) };
+        let crossings = &memory.learned.crossings;
         let (said, how) = memory.with(self.key, self.now, |episode| {
             let open = episode.trial(self.now, &limits);
             let (said, how) = episode.ask(self.now, &limits, self.ask, |episode| {
@@ -296,9 +305,14 @@ impl Visit<'_> {
                 outlook.exit
             });
             match (said, how, outlook.place) {
-                (Said::Refused { .. }, How::Decided, Some(place)) if episode.refusals() == 1 => {
-                    episode.area = place.0;
-                    trial = Some((place, None));
+                _ if memory.is_dry() => {}
+                (Said::Refused { .. }, How::Decided, place) if episode.refusals() == 1 => {
+                    if let Some(since) = outlook.since {
+                        episode.began(since);
+                    }
+                    crossings.begin(self.key, self.country, outlook.since.unwrap_or(self.now));
+                    episode.area = place.map_or(0, |place| place.0);
+                    trial = place.map(|place| (place, None));
                 }
                 (Said::Exited { exit, .. }, How::Decided, _) if tells_of_place(exit) => {
                     trial = open.map(|(area, since)| (Place(area), Some(since)));
@@ -332,8 +346,16 @@ impl Visit<'_> {
         if episode.failed_all(all & !down) {
             return exit(Exit::PreferredFailed);
         }
+        let first = episode.refusals() == 0;
+        let within = Tick::from_ms(EPISODE_S_MAX * 1000);
+        let crossed = || learned.crossings.since(self.key, self.country, self.now, within);
+        let since = if first { crossed() } else { None };
+        if since.is_some_and(|since| self.now.since(since) >= self.terms.limits.episode) {
+            return exit(Exit::Time);
+        }
+        let outlook = Outlook { since, ..Outlook::default() };
         if !self.terms.learn {
-            return Outlook::default();
+            return outlook;
         }
         let known = match memory.is_dry() {
             true => learned.areas.peek(area).map(|estimate| (None, estimate)),
@@ -342,15 +364,14 @@ impl Visit<'_> {
                 known.map(|(place, estimate)| (Some(place), estimate))
             }
         };
-        let Some((place, estimate)) = known else { return Outlook::default() };
-        let stubborn = episode.was_stubborn()
-            && episode.refusals() == 0
-            && place.is_some_and(|place| place.0 == episode.area);
+        let Some((place, estimate)) = known else { return outlook };
+        let stubborn =
+            episode.was_stubborn() && first && place.is_some_and(|place| place.0 == episode.area);
         let share = if stubborn { 0.0 } else { estimate.share }.max(self.terms.probe);
-        let since = episode.since().filter(|_| episode.refusals() > 0).unwrap_or(self.now);
-        let refuse = share >= 1.0 || memory.draw(self.key, since, area) < share;
+        let begun = episode.since().filter(|_| !first).or(since).unwrap_or(self.now);
+        let refuse = share >= 1.0 || memory.draw(self.key, begun, area) < share;
         let exit = (!refuse).then_some(Exit::NotReached);
-        Outlook { exit, place, estimate: Some(estimate) }
+        Outlook { exit, place, estimate: Some(estimate), since }
     }
 }
 

@@ -4,14 +4,15 @@
 use procedure::{Access, Act, Domain, Imsi, Plmn, Procedure, Refusal, Symbol};
 
 use super::calendar::Calendar;
-use super::episode::{Limits, Tick};
+use super::episode::Limits;
+use super::packed::Tick;
 use crate::customers::{Device, Prefix};
 use crate::matcher::{Facts, Pattern};
 use crate::networks::Country;
 use crate::reading::Mode;
 
 /// Most preferred networks of one plan: so many failures are told apart for a subscriber.
-pub const PREFERRED_MAX: usize = super::episode::FAILED_MAX as usize;
+pub const PREFERRED_MAX: usize = super::packed::FAILED_MAX as usize;
 
 /// What one customer wants in one visited country. What every decision reads stands first and
 /// together: with ten thousand plans it is seldom in a near cache.

@@ -4,7 +4,8 @@ use procedure::{Act, Domain, Plmn, Refusal, Symbol};
 
 use super::calendar::{self, Calendar, DATE_EXPECTED, HOURS_EXPECTED};
 use super::check;
-use super::episode::{Limits, REFUSALS_MAX, Tick};
+use super::episode::{Limits, REFUSALS_MAX};
+use super::packed::Tick;
 use super::plan::{Answer, ImsiRange, Override, Plan, Role, Terms, Tier};
 use crate::customers::{PREFIX_EXPECTED, Prefix, device_words};
 use crate::document::{At, Section};

@@ -7,9 +7,9 @@
 use procedure::{Access, Act, Domain, Exit, Imsi, LinkId, Plmn, Procedure, StackId, Time};
 
 use super::Steering;
-use super::episode::{Key, Tick};
 use super::learn::arrive;
 use super::memory::Memory;
+use super::packed::{Key, Tick};
 use super::plan::Role;
 use super::read::EPISODE_S_MAX;
 use crate::Compiled;

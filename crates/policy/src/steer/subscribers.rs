@@ -6,7 +6,8 @@
 //! shard that grows moves all its entries: with [`SHARDS`](super::memory::SHARDS) shards for ten
 //! million subscribers, ten thousand of them.
 
-use super::episode::{Episode, Key, Tick};
+use super::episode::Episode;
+use super::packed::{Key, Tick};
 
 /// Most of a table that is in use, in hundredths.
 const LOAD_MAX: usize = 72;
