@@ -50,7 +50,7 @@ use crate::hash::{self, WordMap};
 use crate::matcher::Facts;
 use crate::networks::Country;
 use crate::reading::Mode;
-use areas::Estimate;
+use areas::{AreaKey, Estimate, RANGE_DIGITS};
 use cells::Place;
 use episode::{Ask, Episode, How, Limits, Said};
 pub(crate) use learn::Meanings;
@@ -87,8 +87,7 @@ struct Visit<'p> {
     visited: Plmn,
     operator: Plmn,
     ask: Ask,
-    /// The visited node as this plan's devices of this class see it.
-    area: u64,
+    area: AreaKey,
 }
 
 /// Why a registration that the counts would refuse is not worth it, or that it is.
@@ -182,7 +181,7 @@ impl Steering {
             visited,
             operator,
             ask: Ask { network: operator, domain: procedure.domain, exchange: exchange(procedure) },
-            area: area(plan, facts),
+            area: area(plan, facts, imsi),
         };
         self.speak(&visit, procedure, memory, decision)
     }
@@ -296,7 +295,7 @@ impl Visit<'_> {
         }
         let mut outlook = Outlook::default();
         let mut trial = None;
-        let area = if salt == 0 { self.area } else { hash::word(salt, self.area) };
+        let area = self.area.of(salt);
         let crossings = &memory.learned.crossings;
         let (said, how) = memory.with(self.key, self.now, |episode| {
             let open = episode.trial(self.now, &limits);
@@ -332,7 +331,7 @@ impl Visit<'_> {
     }
 
     /// What is known against refusing, asked only where the counts allow one.
-    fn outlook(&self, area: u64, episode: &Episode, memory: &Memory) -> Outlook {
+    fn outlook(&self, area: AreaKey, episode: &Episode, memory: &Memory) -> Outlook {
         let exit = |exit| Outlook { exit: Some(exit), ..Outlook::default() };
         let learned = &memory.learned;
         if learned.health.home_fails(self.plan.customer, self.now) {
@@ -369,7 +368,7 @@ impl Visit<'_> {
             episode.was_stubborn() && first && place.is_some_and(|place| place.0 == episode.area);
         let share = if stubborn { 0.0 } else { estimate.share }.max(self.terms.probe);
         let begun = episode.since().filter(|_| !first).or(since).unwrap_or(self.now);
-        let refuse = share >= 1.0 || memory.draw(self.key, begun, area) < share;
+        let refuse = share >= 1.0 || memory.draw(self.key, begun, area.area) < share;
         let exit = (!refuse).then_some(Exit::NotReached);
         Outlook { exit, place, estimate: Some(estimate), since }
     }
@@ -431,14 +430,25 @@ fn was_seen(memory: &Memory, imsi: Imsi, country: Country, now: Tick, within: Ti
     seen.unwrap_or(false)
 }
 
-/// The visited node as a plan's devices of one class see it.
-fn area(plan: &Plan, facts: &Facts<'_>) -> u64 {
+/// The visited node as a plan's devices of one class see it, and the range of the subscriber's number.
+fn area(plan: &Plan, facts: &Facts<'_>, imsi: Imsi) -> AreaKey {
     let node = match facts.procedure.serving {
         Some(number) => hash::word(number.len() as u64, number.value()),
         None => hash::name(0, facts.procedure.origin.host),
     };
     let class = facts.device.map_or(0, |device| 1 + device as u64);
-    hash::word(u64::from(plan.name.0) << 8 | class, node)
+    let area = hash::word(u64::from(plan.name.0) << 8 | class, node);
+    AreaKey { area, range: hash::word(u64::from(imsi.prefix(RANGE_DIGITS)), area) }
+}
+
+impl AreaKey {
+    /// The same place where something else is learned of it.
+    const fn of(self, salt: u64) -> Self {
+        match salt {
+            0 => self,
+            _ => Self { area: hash::word(salt, self.area), range: hash::word(salt, self.range) },
+        }
+    }
 }
 
 /// The exchange among those of all stacks, each of which numbers its own; zero is none.
