@@ -1,7 +1,8 @@
 //! Who was refused a moment ago, in any country: near a border a device that one country refused tries
-//! the next, and its time without service goes on. There the episode goes on as well.
+//! the next, and its time without service goes on. There the episode goes on as well; and where it
+//! ends tells whether refusing was worth it.
 
-use super::cells::{Cell, Cells};
+use super::cells::{Cell, Cells, Place};
 use super::packed::{Key, Tick};
 use crate::hash;
 use crate::networks::Country;
@@ -9,11 +10,15 @@ use crate::networks::Country;
 /// Sets of eight: 131,072 subscribers in the middle of their episodes, of 24 octets. Whoever is
 /// forgotten begins afresh across the border.
 const SETS: usize = 16_384;
+/// Refusals of which nothing came in this time are over.
+const OPEN: Tick = Tick::from_ms(180_000);
 
 /// Where refusals began, and when.
 #[derive(Clone, Copy, Debug, Default)]
 struct Open {
     country: u16,
+    /// The learned area.
+    area: u16,
     since: Tick,
 }
 
@@ -44,15 +49,23 @@ impl Crossings {
         (elsewhere && now.since(open.since) < within).then_some(open.since)
     }
 
-    /// A subscriber was refused, in an episode that began then.
-    pub(crate) fn begin(&self, key: Key, country: Country, since: Tick) {
-        let country = country.number();
-        let _room = self.0.with(subscriber(key), since, |_, open| *open = Open { country, since });
+    /// A subscriber was refused, in an episode that began then; where it began in another country
+    /// that stays.
+    pub(crate) fn begin(&self, key: Key, country: Country, now: Tick, area: Option<Place>) {
+        let (country, area) = (country.number(), area.map_or(0, |area| area.0));
+        let _room = self.0.with(subscriber(key), now, |_, open| {
+            if open.country == country || now.since(open.since) >= OPEN {
+                *open = Open { country, area, since: now };
+            }
+        });
     }
 
-    /// A subscriber was accepted.
-    pub(crate) fn end(&self, key: Key) {
-        let _known = self.0.with_known(subscriber(key), |open| *open = Open::default());
+    /// A subscriber was accepted in a country. Where and since when it had been refused in another,
+    /// if it was.
+    pub(crate) fn end(&self, key: Key, country: Country, now: Tick) -> Option<(Place, Tick)> {
+        let open = self.0.with_known(subscriber(key), std::mem::take)?;
+        let elsewhere = open.country != country.number() && now.since(open.since) < OPEN;
+        elsewhere.then_some((Place(open.area), open.since))
     }
 }
 
@@ -70,12 +83,14 @@ mod tests {
         let country = |text| Country::parse(text).expect("a country");
         let key = |text| Key::new("214070000000001".parse().expect("an IMSI"), country(text));
         let at = |s: u64| Tick::from_ms(s * 1_000);
-        crossings.begin(key("FR"), country("FR"), at(100));
+        crossings.begin(key("FR"), country("FR"), at(100), Some(Place(7)));
+        crossings.begin(key("BE"), country("BE"), at(105), Some(Place(8)));
         let since = |now| crossings.since(key("BE"), country("BE"), at(now), at(60));
         assert_eq!(since(110), Some(at(100)));
         assert_eq!(since(170), None, "long ago");
         assert_eq!(crossings.since(key("FR"), country("FR"), at(110), at(60)), None);
-        crossings.end(key("BE"));
-        assert_eq!(since(110), None);
+        assert_eq!(crossings.end(key("BE"), country("BE"), at(120)), Some((Place(7), at(100))));
+        assert_eq!(crossings.end(key("BE"), country("BE"), at(121)), None);
+        assert_eq!(since(122), None);
     }
 }

@@ -93,10 +93,17 @@ impl Steering {
         };
         let watched = self.watched.get(index_key(customer, country)).copied().unwrap_or(false);
         let key = Key::new(imsi, country);
-        if end == End::Accepted {
-            memory.learned.crossings.end(key);
+        let crossed = match end {
+            End::Accepted => memory.learned.crossings.end(key, country, now),
+            _ => None,
+        };
+        let plan = self.plan(record.closed, &facts, customer);
+        if let Some((area, since)) = crossed {
+            let role = plan.map(|plan| plan.role(operator));
+            let moved = matches!(role, Some(Role::Preferred { .. }));
+            memory.learned.areas.end(area, since, moved);
         }
-        let Some(plan) = self.plan(record.closed, &facts, customer) else {
+        let Some(plan) = plan else {
             if watched && end == End::Accepted {
                 let _room = memory.with(key, now, |episode| episode.welcome(now, operator));
             }

@@ -309,7 +309,7 @@ impl Visit<'_> {
                     if let Some(since) = outlook.since {
                         episode.began(since);
                     }
-                    crossings.begin(self.key, self.country, outlook.since.unwrap_or(self.now));
+                    crossings.begin(self.key, self.country, self.now, place);
                     episode.area = place.map_or(0, |place| place.0);
                     trial = place.map(|place| (place, None));
                 }
