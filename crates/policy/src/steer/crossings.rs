@@ -54,7 +54,8 @@ impl Crossings {
     pub(crate) fn begin(&self, key: Key, country: Country, now: Tick, area: Option<Place>) {
         let (country, area) = (country.number(), area.map_or(0, |area| area.0));
         let _room = self.0.with(subscriber(key), now, |_, open| {
-            if open.country == country || now.since(open.since) >= OPEN {
+            let free = open.since == Tick::ZERO;
+            if free || open.country == country || now.since(open.since) >= OPEN {
                 *open = Open { country, area, since: now };
             }
         });
