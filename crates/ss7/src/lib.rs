@@ -423,10 +423,14 @@ impl Stack for Ss7 {
         code
     }
 
+    fn abandons(&self) -> bool {
+        self.shared.config.abort_expired
+    }
+
     fn abandon(&self, view: &View<'_>, out: &mut Vec<u8>) -> Code {
         let (Some(unit), Some(tcap)) = (&view.unit, &view.tcap) else { return Code::None };
         let mut code = Code::None;
-        if let Some(to) = tcap.otid.filter(|_| self.shared.config.abort_expired) {
+        if let Some(to) = tcap.otid {
             let cause = answer::p_abort::UNRECOGNISED_TRANSACTION;
             let tcap = |out: &mut Vec<u8>| code = answer::abort(to, cause, out);
             if !self.reply(view, out, |out| write::reply(unit, HOPS, out, tcap)) {
