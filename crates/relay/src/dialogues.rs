@@ -102,7 +102,10 @@ impl Dialogue {
 impl Dialogues {
     pub(crate) fn new(worker: WorkerId, links: usize) -> Self {
         let open_by_asker = vec![0; links];
-        let (slots, free) = (Vec::new(), Vec::new());
+        // Room in the address space only, until it is used: a table that grows is copied while
+        // messages wait.
+        let slots = Vec::with_capacity(DIALOGUES_MAX);
+        let free = Vec::with_capacity(DIALOGUES_MAX);
         Self { worker, slots, free, held_octets: 0, kept_octets: 0, open_by_asker }
     }
 

@@ -306,11 +306,15 @@ impl Stack for Ss7 {
 
     fn view<'a>(&self, frame: &'a [u8]) -> Result<View<'a>, Malformed> {
         let ansi = self.shared.config.is_ansi();
-        let view = View::new(frame, ansi)?;
-        if view.is_connection && view.connection.is_none() && self.couples(&view) {
+        let view = View::new(frame, ansi);
+        if let Ok(view) = &view
+            && view.is_connection
+            && view.connection.is_none()
+            && self.couples(view)
+        {
             Connection::new(view.data.user, ansi).map_err(|malformed| view.inside(malformed))?;
         }
-        Ok(view)
+        view
     }
 
     fn segment(&self, view: &View<'_>) -> Option<Segment> {
