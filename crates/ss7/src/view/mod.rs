@@ -56,8 +56,7 @@ pub(crate) struct Ascii {
 impl Ascii {
     fn of(address: &sccp::Address<'_>) -> Self {
         let mut this = Self::default();
-        let digits = address.title.map_or(Digits::EMPTY, |title| title.digits());
-        this.length = digits.write(&mut this.octets).len();
+        this.length = address.title.map_or(0, |title| title.write(&mut this.octets));
         this
     }
 
