@@ -51,6 +51,7 @@ pub(crate) fn attend<S: Stack>(
                     }
                     let ticket = core.dialogues.open(came.octets, |request| Dialogue {
                         request,
+                        held_octets: 0,
                         asker_label: label,
                         check,
                         asker_generation: generation,
