@@ -45,7 +45,7 @@ impl Crossings {
         within: Tick,
     ) -> Option<Tick> {
         let open = self.0.with_known(subscriber(key), |open| *open)?;
-        let elsewhere = open.country != country.number();
+        let elsewhere = open.since != Tick::ZERO && open.country != country.number();
         (elsewhere && now.since(open.since) < within).then_some(open.since)
     }
 
@@ -65,8 +65,8 @@ impl Crossings {
     /// if it was.
     pub(crate) fn end(&self, key: Key, country: Country, now: Tick) -> Option<(Place, Tick)> {
         let open = self.0.with_known(subscriber(key), std::mem::take)?;
-        let elsewhere = open.country != country.number() && now.since(open.since) < OPEN;
-        elsewhere.then_some((Place(open.area), open.since))
+        let known = open.since != Tick::ZERO && now.since(open.since) < OPEN;
+        (known && open.country != country.number()).then_some((Place(open.area), open.since))
     }
 }
 
