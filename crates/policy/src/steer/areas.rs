@@ -5,7 +5,7 @@
 //! succeeds, badly when steering gives in or when nothing more is heard for [`LOST`]: a device that
 //! was refused and fell silent may be without service. From `moved` and `stayed` trials comes an
 //! estimate, and from that the share of further devices that are refused at all: all of them where
-//! half or more move, quickly fewer below that, and never fewer than the plan's probe, by which a
+//! a third or more move, quickly fewer below that, and never fewer than the plan's probe, by which a
 //! change is noticed.
 //!
 //! An area is a node (VLR, SGSN, MME) as one plan's devices of one class see it. Within it every
@@ -26,8 +26,9 @@ const TRIALS_MAX: u16 = 64;
 const BEFORE: f32 = 2.0 / 3.0;
 /// As if so many trials had said so.
 const TRIALS_BEFORE: f32 = 6.0;
-/// Where so many of the refused move, everybody is worth a refusal.
-const ENOUGH: f32 = 0.5;
+/// Where so many of the refused move, everybody is worth a refusal. From the world of `ipxsim`: below a
+/// third the refusals that move nobody outweigh those that do.
+const ENOUGH: f32 = 0.35;
 /// Open trials in an area of which little is known; further devices are not refused.
 const OPEN_MAX: u16 = 512;
 /// Ended trials from which on an area is known.
