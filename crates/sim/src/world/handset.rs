@@ -302,7 +302,7 @@ impl Handset {
         if class.background > 0 {
             self.plan_background(id, class, stage);
         }
-        if class.route.len() > 1 {
+        if class.stay_s > 0 {
             self.plan_move(id, class, stage);
         }
         if class.leave_s > 0 {
@@ -355,11 +355,20 @@ impl Handset {
     /// On to the next area of its route.
     fn travel(&mut self, id: u32, stage: &mut Stage<'_>) {
         let Some(class) = stage.ground.class(self.class) else { return };
-        self.stop = (self.stop + 1) % u8::try_from(class.route.len().max(1)).unwrap_or(1);
-        self.area = class.route.get(usize::from(self.stop)).copied().unwrap_or(self.area);
+        let before = self.area;
+        match u8::try_from(class.route.len()).unwrap_or(u8::MAX) {
+            0 => self.place(class, stage),
+            stops => {
+                self.stop = (self.stop + 1) % stops;
+                self.area = class.route.get(usize::from(self.stop)).copied().unwrap_or(before);
+            }
+        }
+        self.plan_move(id, class, stage);
+        if self.area == before {
+            return;
+        }
         self.visit = self.visit.wrapping_add(1);
         stage.calendar.at(stage.tick + seconds(60), id, Why::OneMinute(self.visit));
-        self.plan_move(id, class, stage);
         if self.state == State::Off {
             return;
         }
@@ -486,7 +495,7 @@ impl Handset {
             self.forbidden &= !(1_u16 << (self.network & 15));
         }
         stage.news.push((id, News::Registered { network: self.network }));
-        if self.is_phone(stage) && !self.on_2g && !self.is_home(stage.ground) {
+        if self.has_voice(stage) && !self.on_2g && !self.is_home(stage.ground) {
             let both = stage.ground.network(self.network).is_some_and(|one| one.access.has_2g());
             if both {
                 let wait = millis(self.between(200, 500));
@@ -506,9 +515,9 @@ impl Handset {
         stage.ground.class(self.class).map_or(Behaviour::Automatic, |class| class.behaviour)
     }
 
-    /// Phones have both domains; modules send data only.
-    fn is_phone(&self, stage: &Stage<'_>) -> bool {
-        matches!(self.behaviour(stage), Behaviour::Automatic | Behaviour::Manual)
+    /// Whether it registers for voice as well.
+    fn has_voice(&self, stage: &Stage<'_>) -> bool {
+        stage.ground.class(self.class).is_some_and(|class| !class.data_only)
     }
 
     /// Answers to what was asked before are nobody's now.

@@ -249,7 +249,8 @@ fn class(section: &Section<'_>, names: &Names, customers: &[Customer]) -> Option
         toggle_s: number(section, "toggle_s", 120, 1, 86_400),
         background: number(section, "background_per_hour", 0, 0, 3600),
         route,
-        stay_s: number(section, "stay_s", 300, 5, 86_400),
+        stay_s: number(section, "stay_s", 0, 0, 86_400),
+        data_only: section.flag("data_only").unwrap_or(false),
         leave_s: number(section, "leave_s", 0, 0, 86_400),
     };
     section.finish();

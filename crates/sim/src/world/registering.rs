@@ -50,7 +50,7 @@ impl Handset {
         if !self.on_2g {
             return self.ask(id, Op::Ulr, stage);
         }
-        if !self.is_phone(stage) {
+        if !self.has_voice(stage) {
             return self.ask(id, Op::Ugl, stage);
         }
         self.pending = 2;

@@ -202,8 +202,11 @@ pub struct Class {
     pub background: u32,
     /// The areas it travels through in turn, if it travels …
     pub route: Vec<u8>,
-    /// … and how long it stays in each.
+    /// … and how long it stays in each. Without a route: in an area, until it goes to another by
+    /// their shares; 0: it stays.
     pub stay_s: u32,
+    /// It has no voice: one domain, where others register in two.
+    pub data_only: bool,
     /// It leaves after so long; 0: it does not.
     pub leave_s: u32,
 }

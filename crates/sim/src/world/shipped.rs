@@ -12,7 +12,7 @@ macro_rules! shipped {
     };
 }
 
-shipped!(SCENARIOS, "", "city");
+shipped!(SCENARIOS, "", "city", "half-covered", "border", "iot-fleet");
 shipped!(STYLES, "styles/", "none", "paper", "static", "ours");
 
 /// What is carried under a name.
