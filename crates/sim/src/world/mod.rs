@@ -17,6 +17,7 @@ mod figures;
 mod ground;
 mod handset;
 mod ledger;
+mod map;
 mod plane;
 mod plans;
 mod reading;

@@ -10,8 +10,9 @@ use stacks::diameter::{Config, PeerConfig};
 
 use super::calendar::TICK_MS;
 use super::ground::{Ground, NONE};
-use super::handset::Ask;
+use super::handset::{Ask, Op};
 use super::ledger::Ledger;
+use super::map::{self, Hlr, Visited};
 use super::plans;
 use super::s6a::{ADDRESS, Heard, Hss, Mme, hss_host, imsi, mme_host};
 use crate::Identity;
@@ -35,6 +36,8 @@ pub(super) struct Plane {
     inbound: Vec<Vec<u8>>,
     mmes: Vec<Mme>,
     hsss: Vec<Hss>,
+    visited: Vec<Visited>,
+    hlrs: Vec<Hlr>,
     /// Links whose outbox has something, by the gateway's word.
     told: Vec<usize>,
     scratch: Vec<u8>,
@@ -50,7 +53,16 @@ pub(super) struct Plane {
     pub(super) frames: u64,
 }
 
-/// A link by its place: first the MMEs, then the HSSs.
+/// Who is at the other end of a link.
+#[derive(Clone, Copy, Debug)]
+enum Far {
+    Mme(usize),
+    Hss(usize),
+    Visited(usize),
+    Hlr(usize),
+}
+
+/// Diameter's peers by link: first the MMEs, then the HSSs. SS7's links come behind them.
 struct Peers(Vec<Identity>);
 
 impl Peers {
@@ -64,7 +76,9 @@ impl Peers {
     fn names(&self, ground: &Ground) -> Vec<(String, LinkId)> {
         let customers = ground.scenario.customers.iter().map(|one| format!("hss-{}", one.name));
         let mmes = self.0.iter().take(ground.nodes.len()).map(|peer| peer.host.clone());
-        mmes.chain(customers).zip((0..).map(LinkId)).collect()
+        let own = mmes.chain(customers).zip((0..).map(LinkId));
+        let ss7 = map::servers(ground, self.0.len()).into_iter();
+        own.chain(ss7.map(|(name, link, _)| (format!("{name}-asp"), link))).collect()
     }
 
     fn config(&self) -> Config {
@@ -96,7 +110,10 @@ pub(super) fn engine(
         symbols: Symbols::default(),
         vocabulary: Arc::new(stacks::vocabulary()),
         peers: Some(peers.names(ground)),
-        groups: Vec::new(),
+        groups: map::servers(ground, peers.0.len())
+            .into_iter()
+            .map(|(name, link, _)| (name, vec![link]))
+            .collect(),
         memory: Arc::new(Memory::new(subscribers.max(1 << 16), seed)),
     };
     Engine::new(&policies.0, setup).map(Arc::new)
@@ -106,25 +123,28 @@ impl Plane {
     /// A gateway with these policies whose links are all up.
     pub(super) fn new(ground: &Ground, engine: Arc<Engine>, seed: u64) -> Result<Self, String> {
         let peers = Peers::new(ground);
-        let links = peers.0.len();
+        let servers = map::servers(ground, peers.0.len()).len();
+        let links = peers.0.len() + servers;
+        let stack = |link| StackId(u8::from(link >= peers.0.len()));
         let board = Arc::new(Board::new(links));
         let stacks = stacks::Stacks::new(stacks::Config {
             diameter: peers.config(),
-            ss7: None,
+            ss7: Some(map::config(ground, peers.0.len(), engine.symbols())),
             secret: seed,
         });
         let gateway = Gateway::new(relay::Setup {
             worker: WorkerId(0),
             workers: 1,
             stacks: stacks.list(),
-            links: vec![StackId(0); links],
+            links: (0..links).map(stack).collect(),
             policy: Arc::clone(&engine) as Arc<dyn procedure::Policy>,
             board: Arc::clone(&board),
             request_timeout_ms: REQUEST_TIMEOUT_MS,
             seed,
         });
         let mmes = (0..ground.nodes.len()).map(|node| Mme::new(ground, node)).collect();
-        let customers = 0..ground.scenario.customers.len();
+        let (networks, customers) =
+            (ground.scenario.networks.len(), 0..ground.scenario.customers.len());
         let mut plane = Self {
             gateway,
             ledger: Ledger::default(),
@@ -133,7 +153,11 @@ impl Plane {
             conns: Vec::new(),
             inbound: vec![Vec::new(); links],
             mmes,
-            hsss: customers.filter_map(|customer| Hss::new(ground, customer, seed)).collect(),
+            hsss: customers.clone().filter_map(|one| Hss::new(ground, one, seed)).collect(),
+            visited: (0..networks).map(Visited::new).collect(),
+            hlrs: customers
+                .filter_map(|one| Hlr::new(ground, one, networks + one, seed))
+                .collect(),
             told: Vec::new(),
             scratch: Vec::new(),
             heard: Vec::new(),
@@ -164,7 +188,53 @@ impl Plane {
             }
             self.conns.push(conn);
         }
+        for link in peers.0.len()..self.inbound.len() {
+            self.introduce_ss7(now, link)?;
+        }
         Ok(())
+    }
+
+    /// An application server process comes up and wants traffic.
+    fn introduce_ss7(&mut self, now: Time, link: usize) -> Result<(), String> {
+        let id = LinkId(u32::try_from(link).unwrap_or(u32::MAX));
+        let refused = || format!("the association of link {link} is not let in");
+        let conn = self.gateway.opened(now, id, Side::Responder).ok_or_else(refused)?;
+        self.conns.push(conn);
+        let end = match self.far(link) {
+            Far::Visited(place) => self.visited.get_mut(place).map(|one| &mut one.end),
+            Far::Hlr(place) => self.hlrs.get_mut(place).map(|one| &mut one.end),
+            _ => None,
+        };
+        let (Some(end), Some(out)) = (end, self.inbound.get_mut(link)) else {
+            return Err(refused());
+        };
+        end.up(out);
+        // ASPUP, its acknowledgement, ASPAC, its acknowledgement; and what others hear of it.
+        for _ in 0..4 {
+            let octets = self.inbound.get_mut(link).map(std::mem::take).unwrap_or_default();
+            map::each(&octets, |message, _| self.gateway.message(now, conn, message));
+            self.listen();
+            self.deliver(None);
+        }
+        self.wrong.clear();
+        let up = self.board.status(id).is_some_and(|status| status.up);
+        if up { Ok(()) } else { Err(refused()) }
+    }
+
+    /// Who is at the other end of a link.
+    fn far(&self, link: usize) -> Far {
+        let mut place = link;
+        for (count, far) in [
+            (self.mmes.len(), Far::Mme as fn(usize) -> Far),
+            (self.hsss.len(), Far::Hss),
+            (self.visited.len(), Far::Visited),
+        ] {
+            match place.checked_sub(count) {
+                None => return far(place),
+                Some(rest) => place = rest,
+            }
+        }
+        Far::Hlr(place)
     }
 
     /// A visited node asks, for a handset.
@@ -173,10 +243,20 @@ impl Plane {
             class.customers.get(usize::from(ask.identity)).copied()
         });
         let imsi = imsi(ground, class, ask.identity, ask.handset);
-        let node = usize::from(ask.node);
-        if let (Some(mme), Some(out)) = (self.mmes.get_mut(node), self.inbound.get_mut(node)) {
-            mme.ask(ask, customer.unwrap_or(NONE), imsi, out);
-            self.transactions += 1;
+        let (node, customer) = (usize::from(ask.node), customer.unwrap_or(NONE));
+        self.transactions += 1;
+        if !matches!(ask.op, Op::Sai | Op::SaiLater | Op::Ul | Op::Ugl) {
+            if let (Some(mme), Some(out)) = (self.mmes.get_mut(node), self.inbound.get_mut(node)) {
+                mme.ask(ask, customer, imsi, out);
+            }
+            return;
+        }
+        let network = ground.nodes.get(node).map_or(0, |node| usize::from(node.network));
+        let link = self.mmes.len() + self.hsss.len() + network;
+        if let (Some(visited), Some(out)) =
+            (self.visited.get_mut(network), self.inbound.get_mut(link))
+        {
+            visited.ask(ground, ask, customer, imsi, out);
         }
     }
 
@@ -184,6 +264,10 @@ impl Plane {
     pub(super) fn came_home(&mut self, customer: u8, imsi: u64, ground: &Ground, tick: u32) {
         if let Some(hss) = self.hsss.get_mut(usize::from(customer)) {
             hss.serve(ground, imsi, NONE, tick);
+        }
+        if let Some(hlr) = self.hlrs.get_mut(usize::from(customer)) {
+            hlr.serve(ground, imsi, (NONE, false), tick);
+            hlr.serve(ground, imsi, (NONE, true), tick);
         }
     }
 
@@ -202,7 +286,13 @@ impl Plane {
                 inbound.append(due);
             }
         }
-        self.deliver(ground, tick);
+        let first = first + self.hsss.len() + self.visited.len();
+        for (hlr, inbound) in self.hlrs.iter_mut().zip(self.inbound.iter_mut().skip(first)) {
+            if let Some(due) = hlr.due(tick) {
+                inbound.append(due);
+            }
+        }
+        self.deliver(Some((ground, tick)));
         while self.put_in(ground, tick) {}
         self.ledger.fold(self.gateway.records());
     }
@@ -220,14 +310,21 @@ impl Plane {
                 continue;
             }
             any = true;
-            self.frames += traffic(inbound);
-            let octets = self.gateway.received(time(tick), *conn, inbound);
-            if octets != inbound.len() {
-                self.wrong.push(format!("link {link}: {octets} of {} octets taken", inbound.len()));
+            if link < self.mmes.len() + self.hsss.len() {
+                self.frames += traffic(inbound);
+                let octets = self.gateway.received(time(tick), *conn, inbound);
+                if octets != inbound.len() {
+                    self.wrong.push(format!("link {link}: {octets} octets taken"));
+                }
+            } else {
+                map::each(inbound, |message, is_traffic| {
+                    self.frames += u64::from(is_traffic);
+                    self.gateway.message(time(tick), *conn, message);
+                });
             }
             inbound.clear();
             self.listen();
-            self.deliver(ground, tick);
+            self.deliver(Some((ground, tick)));
         }
         any
     }
@@ -250,26 +347,43 @@ impl Plane {
     }
 
     /// Takes what waits in the gateway's outboxes to those it is for.
-    fn deliver(&mut self, ground: &Ground, tick: u32) {
+    fn deliver(&mut self, world: Option<(&Ground, u32)>) {
         while let Some(link) = self.told.pop() {
             let Some(conn) = self.conns.get(link).copied() else { continue };
             self.scratch.clear();
             self.scratch.extend_from_slice(self.gateway.outbox(conn));
             self.gateway.sent(conn, self.scratch.len());
-            let first = self.mmes.len();
-            let wrong = match link.checked_sub(first) {
-                None => match (self.mmes.get(link), self.inbound.get_mut(link)) {
-                    (Some(mme), Some(out)) => mme.take(&self.scratch, &mut self.heard, out),
-                    _ => 1,
-                },
-                Some(home) => match self.hsss.get_mut(home) {
-                    Some(hss) => hss.take(ground, &self.scratch, tick),
-                    None => 1,
-                },
-            };
-            if wrong > 0 {
-                self.wrong.push(format!("link {link}: {wrong} frames cannot be read"));
+            let told = std::mem::take(&mut self.scratch);
+            self.hand_over(self.far(link), &told, link, world);
+            self.scratch = told;
+        }
+    }
+
+    /// The far end of a link reads what was written to it. While links come up nothing but the base
+    /// protocols is spoken, and there is no world yet.
+    fn hand_over(&mut self, far: Far, octets: &[u8], link: usize, world: Option<(&Ground, u32)>) {
+        let Some(out) = self.inbound.get_mut(link) else { return };
+        let heard = &mut self.heard;
+        let wrong = match (far, world) {
+            (Far::Mme(place), _) => {
+                self.mmes.get_mut(place).map(|mme| mme.take(octets, heard, out))
             }
+            (Far::Visited(place), _) => {
+                self.visited.get_mut(place).map(|visited| visited.take(octets, heard, out))
+            }
+            (Far::Hss(place), Some((ground, tick))) => {
+                self.hsss.get_mut(place).map(|hss| hss.take(ground, octets, tick))
+            }
+            (Far::Hlr(place), Some((ground, tick))) => {
+                self.hlrs.get_mut(place).map(|hlr| hlr.take(ground, octets, tick, out))
+            }
+            (Far::Hlr(place), None) => {
+                self.hlrs.get_mut(place).map(|hlr| hlr.come_up(octets, out))
+            }
+            (Far::Hss(_), None) => None,
+        };
+        if wrong != Some(0) {
+            self.wrong.push(format!("link {link}: frames that cannot be read"));
         }
     }
 
@@ -277,6 +391,7 @@ impl Plane {
     pub(super) fn is_at_rest(&self) -> bool {
         self.gateway.is_drained()
             && self.hsss.iter().all(Hss::is_at_rest)
+            && self.hlrs.iter().all(Hlr::is_at_rest)
             && self.inbound.iter().all(Vec::is_empty)
     }
 

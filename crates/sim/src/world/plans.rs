@@ -191,16 +191,24 @@ pub(super) fn routes(scenario: &Scenario) -> Source {
     Source::new("routes.toml", scenario.customers.iter().map(route).collect::<String>())
 }
 
-/// Numbers of the visited networks' nodes: numbers that nobody has.
+/// Numbers of the networks' nodes: numbers that nobody has.
 pub(super) fn networks(scenario: &Scenario) -> Source {
-    let network = |(place, network): (usize, &super::scenario::Network)| {
-        format!("[[network]]\nplmn = \"{}\"\ntitles = \"{}\"\n", network.plmn, title(place))
-    };
-    let all = scenario.networks.iter().enumerate();
-    Source::new("networks.toml", all.map(network).collect::<String>())
+    let homes = scenario.customers.iter().enumerate();
+    let homes = homes.map(|(place, customer)| (customer.plmn, home_title(place)));
+    let others = scenario.networks.iter().enumerate();
+    let others = others.map(|(place, network)| (network.plmn, title(place)));
+    let own = |plmn| scenario.customers.iter().any(|customer| customer.plmn == plmn);
+    let all = homes.chain(others.filter(|(plmn, _)| !own(*plmn)));
+    let text = all.map(|(plmn, title)| format!("[[network]]\nplmn = \"{plmn}\"\ntitles = \"{title}\"\n"));
+    Source::new("networks.toml", text.collect::<String>())
 }
 
-/// The first digits of a network's node numbers.
+/// The first digits of a visited network's node numbers.
 pub(super) fn title(network: usize) -> String {
     format!("88351{network:02}")
+}
+
+/// The first digits of a home network's node numbers.
+pub(super) fn home_title(customer: usize) -> String {
+    format!("88399{customer:02}")
 }

@@ -175,7 +175,7 @@ impl Prepared {
             return Err(Trouble::Failed(failure));
         }
         let facts = (&*self.facts, &self.known);
-        let totals = (&run.plane.ledger, run.plane.transactions, run.watch.overlong);
+        let totals = (&run.plane.ledger, run.plane.ledger.exchanges, run.watch.overlong);
         Ok(run.meter.figures(ground, facts, (&order.style.name, order.seed), totals))
     }
 }
