@@ -181,7 +181,7 @@ impl Line {
         if self.quiet || !due {
             return;
         }
-        let rate = (progress.transactions - self.before) as f64 / since.as_secs_f64();
+        let rate = progress.transactions.saturating_sub(self.before) as f64 / since.as_secs_f64();
         let percent = 100 * progress.at_s / progress.of_s.max(1);
         let (minutes, seconds) = (progress.at_s / 60, progress.at_s % 60);
         let head = if self.lively { "\r\x1b[K" } else { "" };

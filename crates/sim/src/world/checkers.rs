@@ -12,6 +12,9 @@ use super::plans::Facts;
 /// Refusals that began so long ago are a new story, whatever became of the subscriber.
 const FORGET_S: u32 = 3600;
 
+/// A hold begins where the gateway decides, an answer's way before the handset hears of it.
+const ON_THE_WAY_S: u32 = 5;
+
 /// What was found wrong.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Failure {
@@ -135,7 +138,7 @@ impl Watch {
             Some(Promise {
                 refusals_max: plan.refusals_max,
                 episode: seconds(plan.episode_s),
-                hold: seconds(plan.hold_s),
+                hold: seconds(plan.hold_s.saturating_sub(ON_THE_WAY_S)),
             })
         };
         let customers = scenario.customers.iter();

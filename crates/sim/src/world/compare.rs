@@ -38,7 +38,8 @@ fn exits(one: &Figures) -> String {
     if one.exits.is_empty() {
         return "-".to_owned();
     }
-    let all: Vec<String> = one.exits.iter().map(|(name, count)| format!("{name} {count}")).collect();
+    let all: Vec<String> =
+        one.exits.iter().map(|(name, count)| format!("{name} {count}")).collect();
     all.join(", ")
 }
 
@@ -89,9 +90,8 @@ fn write_block(out: &mut String, block: &[Figures], first: &Figures) {
 pub fn missed(figures: &[Figures]) -> Vec<String> {
     let mut missed = Vec::new();
     for ours in figures.iter().filter(|one| one.policy == "ours") {
-        let paper = figures
-            .iter()
-            .find(|one| one.policy == "paper" && one.scenario == ours.scenario);
+        let paper =
+            figures.iter().find(|one| one.policy == "paper" && one.scenario == ours.scenario);
         let Some(paper) = paper else { continue };
         let mut miss = |what: String| missed.push(format!("{}: {what}", ours.scenario));
         let (share, least) = (ours.preferred_share_10m, paper.preferred_share_10m - 1.0);

@@ -211,7 +211,12 @@ impl Meter {
     }
 
     /// The mean distance of shares from their targets, in points.
-    fn share_error(&self, ground: &Ground, facts: &[Facts], known: &policy::Networks) -> Option<f64> {
+    fn share_error(
+        &self,
+        ground: &Ground,
+        facts: &[Facts],
+        known: &policy::Networks,
+    ) -> Option<f64> {
         let scenario = &ground.scenario;
         let mut errors = Vec::new();
         for plan in facts {

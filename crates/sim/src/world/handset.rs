@@ -62,6 +62,11 @@ impl Op {
         Self::SaiLater,
     ];
 
+    /// Of ordinary life: nobody waits for it.
+    pub(super) const fn is_background(self) -> bool {
+        matches!(self, Self::AirLater | Self::SaiLater)
+    }
+
     pub(super) const fn is_registration(self) -> bool {
         matches!(self, Self::Ulr | Self::Ul | Self::Ugl)
     }
@@ -182,8 +187,8 @@ impl Handset {
         let mut random = Random::new(Random::new(seed ^ u64::from(handset) << 20).bits());
         let own = ground.class(class);
         let mut is = |percent: u32| random.unit() * 100.0 < f64::from(percent);
-        let (is_listed, is_strict, on_2g) =
-            own.map_or((false, false, false), |own| (is(own.listed), is(own.strict), is(own.on_2g)));
+        let (is_listed, is_strict, on_2g) = own
+            .map_or((false, false, false), |own| (is(own.listed), is(own.strict), is(own.on_2g)));
         Self {
             hearing: u32::try_from(random.bits() >> 32).unwrap_or(0),
             random,
@@ -226,20 +231,33 @@ impl Handset {
         self.network != NONE && self.network == ground.home(self.customer(ground))
     }
 
+    /// Whether what was entered into the calendar still matters.
+    pub(super) fn awaits(&self, why: Why) -> bool {
+        match why {
+            Why::Timer(timer) => timer == self.timer,
+            Why::PowerOn(power) => power == self.power,
+            Why::Rotate(gap) => gap == self.gap,
+            Why::Resend(attempt) | Why::Second(attempt) => attempt == self.attempt,
+            _ => true,
+        }
+    }
+
     /// Something that was entered into the calendar happens.
     pub(super) fn woken(&mut self, id: u32, why: Why, stage: &mut Stage<'_>) {
         match why {
             Why::Arrive => self.arrive(id, stage),
-            Why::Timer(timer) if timer == self.timer => self.timed(id, stage),
+            _ if !self.awaits(why) => {}
+            Why::Timer(_) => self.timed(id, stage),
             Why::Background => self.background(id, stage),
             Why::Move => self.travel(id, stage),
             Why::Leave => self.leave(id, stage),
-            Why::PowerOn(power) if power == self.power => self.switched_on(id, stage),
-            Why::Rotate(gap) if gap == self.gap => self.rotate(id, stage),
-            Why::Resend(attempt) if attempt == self.attempt && self.state == State::Registering => {
+            Why::PowerOn(_) => self.switched_on(id, stage),
+            Why::Rotate(_) => self.rotate(id, stage),
+            Why::Resend(_) if self.state == State::Registering => {
+                self.worst = Said::Yes;
                 self.send_registration(id, stage);
             }
-            Why::Second(attempt) if attempt == self.attempt => match self.state {
+            Why::Second(_) => match self.state {
                 State::Registering => self.ask(id, Op::Ugl, stage),
                 // The visitor location register that the MME tells of a combined attach.
                 State::Registered => self.ask(id, Op::Ul, stage),

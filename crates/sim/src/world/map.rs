@@ -196,12 +196,7 @@ impl Visited {
     }
 
     /// Takes what came.
-    pub(super) fn take(
-        &mut self,
-        octets: &[u8],
-        heard: &mut Vec<Heard>,
-        out: &mut Vec<u8>,
-    ) -> u64 {
+    pub(super) fn take(&mut self, octets: &[u8], heard: &mut Vec<Heard>, out: &mut Vec<u8>) -> u64 {
         let mut wrong = 0;
         for message in messages(octets) {
             let Some(sccp) = self.end.take(message, out) else { continue };
@@ -295,7 +290,13 @@ impl Hlr {
     }
 
     /// Takes what came; answers leave after a while.
-    pub(super) fn take(&mut self, ground: &Ground, octets: &[u8], tick: u32, out: &mut Vec<u8>) -> u64 {
+    pub(super) fn take(
+        &mut self,
+        ground: &Ground,
+        octets: &[u8],
+        tick: u32,
+        out: &mut Vec<u8>,
+    ) -> u64 {
         let mut wrong = 0;
         for message in messages(octets) {
             let Some(sccp) = self.end.take(message, out) else { continue };

@@ -155,9 +155,7 @@ impl Plane {
             mmes,
             hsss: customers.clone().filter_map(|one| Hss::new(ground, one, seed)).collect(),
             visited: (0..networks).map(Visited::new).collect(),
-            hlrs: customers
-                .filter_map(|one| Hlr::new(ground, one, networks + one, seed))
-                .collect(),
+            hlrs: customers.filter_map(|one| Hlr::new(ground, one, networks + one, seed)).collect(),
             told: Vec::new(),
             scratch: Vec::new(),
             heard: Vec::new(),
@@ -175,7 +173,8 @@ impl Plane {
         self.gateway.start(now);
         for (peer, link) in peers.0.iter().zip(0..) {
             let refused = || format!("{} cannot connect", peer.host);
-            let conn = self.gateway.opened(now, LinkId(link), Side::Responder).ok_or_else(refused)?;
+            let conn =
+                self.gateway.opened(now, LinkId(link), Side::Responder).ok_or_else(refused)?;
             let mut cer = Vec::new();
             base::cer(&mut cer, peer, ADDRESS, (1, 1));
             self.gateway.received(now, conn, &cer);
@@ -239,9 +238,9 @@ impl Plane {
 
     /// A visited node asks, for a handset.
     pub(super) fn ask(&mut self, ground: &Ground, class: u8, ask: &Ask) {
-        let customer = ground.class(class).and_then(|class| {
-            class.customers.get(usize::from(ask.identity)).copied()
-        });
+        let customer = ground
+            .class(class)
+            .and_then(|class| class.customers.get(usize::from(ask.identity)).copied());
         let imsi = imsi(ground, class, ask.identity, ask.handset);
         let (node, customer) = (usize::from(ask.node), customer.unwrap_or(NONE));
         self.transactions += 1;
@@ -377,9 +376,7 @@ impl Plane {
             (Far::Hlr(place), Some((ground, tick))) => {
                 self.hlrs.get_mut(place).map(|hlr| hlr.take(ground, octets, tick, out))
             }
-            (Far::Hlr(place), None) => {
-                self.hlrs.get_mut(place).map(|hlr| hlr.come_up(octets, out))
-            }
+            (Far::Hlr(place), None) => self.hlrs.get_mut(place).map(|hlr| hlr.come_up(octets, out)),
             (Far::Hss(_), None) => None,
         };
         if wrong != Some(0) {

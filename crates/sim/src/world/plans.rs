@@ -1,6 +1,8 @@
 //! The policies that are judged: a scenario's plans, and over them the keys of a style.
 
-use policy::{Complaints, Country, Diagnostic, Document, Networks, Section, Source, standard_realm};
+use policy::{
+    Complaints, Country, Diagnostic, Document, Networks, Section, Source, standard_realm,
+};
 use procedure::Plmn;
 use toml::{Table, Value};
 
@@ -199,7 +201,8 @@ pub(super) fn networks(scenario: &Scenario) -> Source {
     let others = others.map(|(place, network)| (network.plmn, title(place)));
     let own = |plmn| scenario.customers.iter().any(|customer| customer.plmn == plmn);
     let all = homes.chain(others.filter(|(plmn, _)| !own(*plmn)));
-    let text = all.map(|(plmn, title)| format!("[[network]]\nplmn = \"{plmn}\"\ntitles = \"{title}\"\n"));
+    let text =
+        all.map(|(plmn, title)| format!("[[network]]\nplmn = \"{plmn}\"\ntitles = \"{title}\"\n"));
     Source::new("networks.toml", text.collect::<String>())
 }
 

@@ -219,9 +219,9 @@ fn class(section: &Section<'_>, names: &Names, customers: &[Customer]) -> Option
         section.push(section.at().complain("`imsi_prefixes` is missing"));
     }
     let whose = |prefix: &At<'_, String>| {
-        let found = customers.iter().position(|customer| {
-            prefix.value.starts_with(&customer.plmn.to_string())
-        });
+        let found = customers
+            .iter()
+            .position(|customer| prefix.value.starts_with(&customer.plmn.to_string()));
         if found.is_none() {
             section.push(prefix.complain(format!("`{}` is no customer's", prefix.value)));
         }
@@ -229,8 +229,7 @@ fn class(section: &Section<'_>, names: &Names, customers: &[Customer]) -> Option
     };
     let owners = prefixes.iter().map(whose).collect();
     let route = section.texts("route");
-    let route =
-        route.into_iter().filter_map(|name| place(section, &name, &names.areas)).collect();
+    let route = route.into_iter().filter_map(|name| place(section, &name, &names.areas)).collect();
     let least = number(section, "retry_least_s", 10, 1, 3600);
     let found = Class {
         name: name.clone().unwrap_or_default(),

@@ -66,7 +66,8 @@ impl Handset {
             //= GSMA IR.73
             // A network that steers against steering does not tell the handset.
             self.resends += 1;
-            self.pending = 1;
+            // A dialogue of its own: its identifier is a new one.
+            self.attempt = (self.attempt + 1) & 0x1f;
             let wait = millis(network.resend_ms);
             stage.calendar.at(stage.tick + wait, id, Why::Resend(self.attempt));
             return self.wait(id, wait + seconds(ANSWER_S), stage);
@@ -182,7 +183,11 @@ impl Handset {
                 // Whatever is there, forbidden or not, as a user by hand would.
                 self.network = self.best(stage).unwrap_or(NONE);
                 self.attempts = 0;
-                if self.network == NONE { self.search_on(id, stage) } else { self.attempt(id, stage) }
+                if self.network == NONE {
+                    self.search_on(id, stage)
+                } else {
+                    self.attempt(id, stage)
+                }
             }
             State::Authenticating | State::Registering => {
                 self.next_attempt();

@@ -1,5 +1,7 @@
 //! A run: the calendar's next tick, what handsets want, the signalling plane's turn, what they hear.
 
+use std::collections::VecDeque;
+
 use policy::{Diagnostic, Networks, Source};
 
 use super::calendar::{Calendar, TICKS_A_SECOND, Why, seconds};
@@ -9,13 +11,13 @@ use super::ground::{Ground, NONE};
 use super::handset::{Ask, Handset, News, Stage, State};
 use super::plane::{self, Plane, Policies};
 use super::plans::{self, Facts, Style};
-use super::scenario::Scenario;
 use super::s6a;
+use super::scenario::Scenario;
 
 /// After the end nothing new begins, and what is under way has so long to come to rest.
 const REST_S: u32 = 40;
-/// Most lines of a subscriber's history.
-const HISTORY_MAX: usize = 200;
+/// Most lines of a subscriber's history: the last ones.
+const HISTORY_MAX: usize = 60;
 
 /// What shall be run.
 #[derive(Clone, Debug)]
@@ -79,7 +81,7 @@ struct Run<'a> {
     news: Vec<(u32, News)>,
     tick: u32,
     traced: Option<u32>,
-    history: Vec<String>,
+    history: VecDeque<String>,
 }
 
 /// Runs a world to its end.
@@ -138,7 +140,11 @@ impl Prepared {
         let steering = policies.0.iter().find(|source| source.name.ends_with("steering.toml"));
         let promised = plans::facts(order.faults.promised.as_ref().or(steering).unwrap_or(&styled));
         let stands = plans::as_they_stand(&scenario.source);
-        let facts = plans::facts(if order.policies.is_some() { steering.unwrap_or(&stands) } else { &stands });
+        let facts = plans::facts(if order.policies.is_some() {
+            steering.unwrap_or(&stands)
+        } else {
+            &stands
+        });
         let preferred = plans::preferred(&scenario, &facts, &known);
         let ground = Ground::new(scenario, &known, preferred);
         Ok(Self { ground, known, policies, promised, facts })
@@ -167,11 +173,11 @@ impl Prepared {
             news: Vec::new(),
             tick: 0,
             traced,
-            history: Vec::new(),
+            history: VecDeque::new(),
         };
         let done = run.all(order.faults.breaks_off, progress);
         if let Err(mut failure) = done {
-            failure.history = run.history;
+            failure.history = run.history.into();
             return Err(Trouble::Failed(failure));
         }
         let facts = (&*self.facts, &self.known);
@@ -247,8 +253,11 @@ impl Run<'_> {
                         asks: &mut self.asks,
                         news: &mut self.news,
                     };
+                    let counts = handset.awaits(why) && why != Why::Background;
                     handset.woken(event.handset, why, &mut stage);
-                    self.trace(event.handset, || format!("{why:?}"));
+                    if counts {
+                        self.trace(event.handset, || format!("{why:?}"));
+                    }
                 }
             }
             self.judge()?;
@@ -263,7 +272,10 @@ impl Run<'_> {
         for cut in cuts {
             self.each(|handset, id, stage| {
                 let hit = handset.area != NONE && cut.areas >> handset.area & 1 != 0;
-                if hit && handset.state != State::Off && handset.random.below(100) < cut.percent as usize {
+                if hit
+                    && handset.state != State::Off
+                    && handset.random.below(100) < cut.percent as usize
+                {
                     let back = handset.random.below(seconds(cut.back_s) as usize + 1);
                     let dark = seconds(cut.lasts_s) + u32::try_from(back).unwrap_or(0);
                     handset.switched_off(id, stage.tick + dark, stage);
@@ -299,7 +311,9 @@ impl Run<'_> {
         for ask in &asks {
             if let Some(handset) = self.handsets.get(ask.handset as usize) {
                 self.plane.ask(self.ground, handset.class, ask);
-                self.trace(ask.handset, || format!("asks {:?} at node {}", ask.op, ask.node));
+                if !ask.op.is_background() {
+                    self.trace(ask.handset, || format!("asks {:?} at node {}", ask.op, ask.node));
+                }
             }
         }
         self.asks = asks;
@@ -310,7 +324,9 @@ impl Run<'_> {
     fn hear(&mut self, goes_on: bool) -> Result<(), Box<Failure>> {
         let heard = std::mem::take(&mut self.plane.heard);
         for one in &heard {
-            self.trace(one.handset, || format!("hears {:?} to {:?}", one.said, one.op));
+            if !one.op.is_background() {
+                self.trace(one.handset, || format!("hears {:?} to {:?}", one.said, one.op));
+            }
             let Some(handset) = self.handsets.get_mut(one.handset as usize) else { continue };
             let mut stage = Stage {
                 ground: self.ground,
@@ -415,8 +431,11 @@ impl Run<'_> {
     }
 
     fn trace(&mut self, subscriber: u32, what: impl FnOnce() -> String) {
-        if self.traced != Some(subscriber) || self.history.len() >= HISTORY_MAX {
+        if self.traced != Some(subscriber) {
             return;
+        }
+        if self.history.len() >= HISTORY_MAX {
+            self.history.pop_front();
         }
         let Some(handset) = self.handsets.get(subscriber as usize) else { return };
         let network = self.ground.network(handset.network);
@@ -425,6 +444,6 @@ impl Run<'_> {
         let at = f64::from(self.tick) / f64::from(TICKS_A_SECOND);
         let area = area.map_or("-", |area| &area.name);
         let state = handset.state;
-        self.history.push(format!("{at:9.2} s  {state:?} {network} {area}: {}", what()));
+        self.history.push_back(format!("{at:9.2} s  {state:?} {network} {area}: {}", what()));
     }
 }

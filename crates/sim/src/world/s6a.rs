@@ -8,13 +8,13 @@ use policy::standard_realm;
 use super::calendar::{TICK_MS, TICKS_A_SECOND, millis};
 use super::ground::{Ground, NONE};
 use super::handset::{Ask, Op, Said};
+use crate::Identity;
 use crate::check::{Ids, SESSION_DIGITS};
 use crate::diameter::parse::{self, Message, Outcome};
 use crate::diameter::s6a::{self, Request, Tail};
 use crate::diameter::{avp, base, command, result};
 use crate::ids::{self, Random};
 use crate::mme::template::{Common, Templates};
-use crate::Identity;
 
 /// Where simulated nodes say that they are.
 pub(super) const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -242,7 +242,8 @@ impl Hss {
         let is_update = request.command == command::UPDATE_LOCATION;
         if is_update && luck >= self.silences + self.failures {
             // Hosts of the world are numbered: mme07.epc.…
-            let node = origin.get(3..5).and_then(ids::number).and_then(|node| u8::try_from(node).ok());
+            let node =
+                origin.get(3..5).and_then(ids::number).and_then(|node| u8::try_from(node).ok());
             let imsi = ids::number(imsi).unwrap_or(0);
             self.serve(ground, imsi, node.unwrap_or(NONE), tick + wait);
         }

@@ -253,7 +253,10 @@ impl Scenario {
     /// The networks that lose coverage at a tick, and in which areas.
     pub(super) fn outages_at(&self, tick: u32) -> Vec<(u8, u16)> {
         let all = (0_u8..).zip(&self.networks);
-        let all = all.flat_map(|(place, network)| network.outages.iter().map(move |one| (place, one)));
-        all.filter(|(_, one)| seconds(one.from_s) == tick).map(|(place, one)| (place, one.areas)).collect()
+        let all =
+            all.flat_map(|(place, network)| network.outages.iter().map(move |one| (place, one)));
+        all.filter(|(_, one)| seconds(one.from_s) == tick)
+            .map(|(place, one)| (place, one.areas))
+            .collect()
     }
 }
