@@ -8,6 +8,7 @@
 
 use super::calendar::{Calendar, Why, millis, seconds};
 use super::ground::{Ground, NONE};
+pub(super) use super::said::{Ask, News, Op, Said};
 use super::scenario::{Behaviour, Cause, Class};
 use crate::ids::Random;
 
@@ -32,89 +33,6 @@ const ANSWER_S: u32 = 15;
 const ROTATE_S: u32 = 120;
 /// Between two searches where there is nothing at all.
 const NOTHING_S: u32 = 30;
-
-/// What is asked of a home network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(super) enum Op {
-    /// Authentication, then registration, over S6a.
-    Air = 0,
-    Ulr = 1,
-    Pur = 2,
-    /// An authentication of ordinary life.
-    AirLater = 3,
-    /// The same over MAP.
-    Sai = 4,
-    Ul = 5,
-    Ugl = 6,
-    SaiLater = 7,
-}
-
-impl Op {
-    pub(super) const ALL: [Self; 8] = [
-        Self::Air,
-        Self::Ulr,
-        Self::Pur,
-        Self::AirLater,
-        Self::Sai,
-        Self::Ul,
-        Self::Ugl,
-        Self::SaiLater,
-    ];
-
-    /// Of ordinary life: nobody waits for it.
-    pub(super) const fn is_background(self) -> bool {
-        matches!(self, Self::AirLater | Self::SaiLater)
-    }
-
-    pub(super) const fn is_registration(self) -> bool {
-        matches!(self, Self::Ulr | Self::Ul | Self::Ugl)
-    }
-}
-
-/// How a home network or the gateway in its place answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Said {
-    Yes,
-    /// Unable, or no route: none of steering's words.
-    Failed,
-    Unreachable,
-    /// Steering's words: roaming, or this radio access, not allowed; no subscription here.
-    NoSubscription,
-    NoRadio,
-    NoRoaming,
-}
-
-impl Said {
-    /// The home networks of the world never say these: only steering does.
-    pub(super) const fn is_steering(self) -> bool {
-        matches!(self, Self::NoSubscription | Self::NoRadio | Self::NoRoaming)
-    }
-}
-
-/// A request of the handset's network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ask {
-    pub(super) handset: u32,
-    pub(super) identity: u8,
-    pub(super) node: u8,
-    pub(super) op: Op,
-    pub(super) attempt: u8,
-}
-
-/// What others want to know of a handset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum News {
-    /// Steering refused it on a network. `again`: the network's own repeat, or another domain, of
-    /// the same attempt.
-    Refused { network: u8, again: bool },
-    /// It is registered.
-    Registered { network: u8 },
-    /// It was without service for so many ticks because of refusals.
-    Unserved { ticks: u32 },
-    /// It took its next identity while refusals kept it from service.
-    Rotated,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {

@@ -23,6 +23,7 @@ mod plans;
 mod reading;
 mod run;
 mod s6a;
+mod said;
 mod scenario;
 mod shipped;
 

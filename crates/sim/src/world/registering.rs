@@ -184,9 +184,9 @@ impl Handset {
                 self.network = self.best(stage).unwrap_or(NONE);
                 self.attempts = 0;
                 if self.network == NONE {
-                    self.search_on(id, stage)
+                    self.search_on(id, stage);
                 } else {
-                    self.attempt(id, stage)
+                    self.attempt(id, stage);
                 }
             }
             State::Authenticating | State::Registering => {
