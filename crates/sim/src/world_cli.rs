@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use policy::{Diagnostic, Source};
 use sim::world::{
-    self, Faults, Figures, Order, Progress, SCENARIOS, STYLES, Scenario, Style, Trouble, shipped,
+    self, Diagnostic, Faults, Figures, Order, Progress, SCENARIOS, STYLES, Scenario, Source, Style,
+    Trouble, shipped,
 };
 
 /// Between two progress lines, on a terminal and elsewhere.
@@ -131,7 +131,7 @@ fn named(name: &str, list: &[(&str, &str)], what: &str) -> Result<Source, Halt> 
     }
     if !Path::new(name).exists() && !name.contains(['/', '.']) {
         let known: Vec<&str> = list.iter().map(|(known, _)| *known).collect();
-        let near = policy::nearest(name, known.iter().copied());
+        let near = world::nearest(name, known.iter().copied());
         let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
         let known = known.join(", ");
         return Err(Halt::Said(format!("no {what} `{name}`{near} (shipped: {known})")));

@@ -27,6 +27,9 @@ mod said;
 mod scenario;
 mod shipped;
 
+/// How a file is given in, and what is wrong with it.
+pub use policy::{Diagnostic, Source, nearest};
+
 pub use checkers::{Checker, Failure};
 pub use compare::{missed, table};
 pub use figures::{Figures, Point, Spread};
