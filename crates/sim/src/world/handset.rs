@@ -71,6 +71,8 @@ pub(super) struct Handset {
     on_2g: bool,
     is_listed: bool,
     is_strict: bool,
+    /// It moves within the network it is registered on: no attach.
+    is_moving: bool,
     attempts: u8,
     resends: u8,
     /// Tells the answers of this attempt from older ones; five bits.
@@ -122,6 +124,7 @@ impl Handset {
             on_2g,
             is_listed,
             is_strict,
+            is_moving: false,
             attempts: 0,
             resends: 0,
             attempt: 0,
@@ -316,6 +319,7 @@ impl Handset {
             State::Registered if covered => {
                 self.next_attempt();
                 self.unserved(id, stage);
+                self.is_moving = true;
                 self.register(id, stage);
             }
             State::Registered => self.lost(id, stage),
@@ -442,8 +446,8 @@ impl Handset {
 
     fn ask(&self, id: u32, op: Op, stage: &mut Stage<'_>) {
         if let Some(node) = stage.ground.node(self.network, self.area, stage.tick) {
-            let (identity, attempt) = (self.identity, self.attempt);
-            stage.asks.push(Ask { handset: id, identity, node, op, attempt });
+            let (identity, attempt, initial) = (self.identity, self.attempt, !self.is_moving);
+            stage.asks.push(Ask { handset: id, identity, node, op, attempt, initial });
         }
     }
 

@@ -20,6 +20,7 @@ impl Handset {
             return self.served(id, stage);
         }
         self.choose_radio(stage);
+        self.is_moving = false;
         self.state = State::Authenticating;
         self.pending = 1;
         self.ask(id, if self.on_2g { Op::Sai } else { Op::Air }, stage);

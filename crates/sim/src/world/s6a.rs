@@ -24,6 +24,12 @@ const SUBSCRIBERS: u64 = 100_000_000;
 /// Longest wait of an HSS's answer, in ticks.
 const WAIT_MAX: u32 = 8 * TICKS_A_SECOND;
 
+//= TS 29.272 §7.3.7
+// S6a/S6d-Indicator alone: no Initial-Attach-Indicator where a subscriber moves.
+const S6A_INDICATOR: u8 = 0x02;
+/// Octets of a Visited-PLMN-Id AVP with its padding.
+const VISITED_PLMN_OCTETS: usize = 16;
+
 /// What one of a visited network's nodes heard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Heard {
@@ -99,6 +105,13 @@ impl Mme {
         self.next = self.next.wrapping_add(1);
         let ids = Ids { hop_by_hop: hop(ask), end_to_end: self.next, number: self.next.into() };
         templates.stamp(out, command, ids, imsi);
+        if ask.op == Op::Ulr && !ask.initial {
+            // ULR-Flags stand before Visited-PLMN-Id, which ends the request.
+            let last = out.len().checked_sub(VISITED_PLMN_OCTETS + 1);
+            if let Some(flags) = last.and_then(|last| out.get_mut(last)) {
+                *flags = S6A_INDICATOR;
+            }
+        }
     }
 
     /// Takes what came over its connection: answers become what was heard, orders are obeyed into
@@ -289,3 +302,36 @@ pub(super) fn imsi(ground: &Ground, class: u8, identity: u8, handset: u32) -> u6
 }
 
 const _: () = assert!(TICK_MS == 10 && SESSION_DIGITS == 10 && SUBSCRIBER_DIGITS == 8);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::scenario::Scenario;
+
+    fn ground() -> Ground {
+        let text = "name = \"t\"\nminutes = 1\nsubscribers = 1\n[[area]]\nname = \"a\"\n\
+                    [[network]]\nplmn = \"23410\"\n[[customer]]\nname = \"c\"\nplmn = \"21407\"\n\
+                    [[class]]\nname = \"k\"\nimsi_prefixes = [\"2140701\"]\n";
+        let scenario: Scenario =
+            crate::world::read(&policy::Source::new("t", text)).expect("right");
+        Ground::new(scenario, &policy::Networks::built_in(), vec![0])
+    }
+
+    /// What is stamped over a template is what the standard wants there.
+    #[test]
+    fn a_move_is_no_initial_attach() {
+        let ground = ground();
+        let mut mme = Mme::new(&ground, 0);
+        for (initial, flags) in [(true, 0x22), (false, 0x02)] {
+            let ask = Ask { handset: 5, identity: 0, node: 0, op: Op::Ulr, attempt: 3, initial };
+            let mut out = Vec::new();
+            mme.ask(&ask, 0, imsi(&ground, 0, 0, 5), &mut out);
+            let message = Message::parse(&out).expect("a message");
+            let found = message.avps().flatten().find(|one| one.is_3gpp(avp::ULR_FLAGS));
+            assert_eq!(found.and_then(|one| one.number()), Some(flags));
+            assert_eq!(message.find(avp::USER_NAME), Some(&b"214070100000005"[..]));
+            let heard = unhop(message.hop_by_hop, Said::Yes).expect("ours");
+            assert_eq!((heard.handset, heard.op, heard.attempt), (5, Op::Ulr, 3));
+        }
+    }
+}

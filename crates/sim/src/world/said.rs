@@ -67,6 +67,8 @@ pub(super) struct Ask {
     pub(super) node: u8,
     pub(super) op: Op,
     pub(super) attempt: u8,
+    /// A registration that attaches, not one that moves.
+    pub(super) initial: bool,
 }
 
 /// What others want to know of a handset.
