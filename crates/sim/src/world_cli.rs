@@ -39,6 +39,9 @@ pub(crate) struct WorldArgs {
     /// The figures as a JSON array on stdout
     #[arg(long)]
     json: bool,
+    /// Write the curves of one scenario as an SVG picture
+    #[arg(long, value_name = "FILE.svg", requires = "scenario")]
+    picture: Option<PathBuf>,
     /// No progress lines
     #[arg(long)]
     quiet: bool,
@@ -206,6 +209,12 @@ impl Line {
 }
 
 fn show(figures: &[Figures], args: &WorldArgs) -> ExitCode {
+    if let Some(path) = &args.picture
+        && let Err(error) = fs::write(path, world::picture(figures))
+    {
+        eprintln!("ipxsim: {}: {error}", path.display());
+        return ExitCode::from(2);
+    }
     if args.json {
         match serde_json::to_string(figures) {
             Ok(text) => crate::say(&text),

@@ -3,6 +3,7 @@
 use policy::{Country, Networks};
 
 use super::calendar::seconds;
+use super::plans::Numbers;
 use super::reading::low_bits;
 use super::scenario::{AREAS_MAX, Class, NETWORKS_MAX, Network, Scenario};
 
@@ -28,6 +29,8 @@ pub(super) struct Ground {
     pub(super) countries: Vec<u8>,
     /// By customer: the networks that its plans prefer, as bits.
     pub(super) preferred: Vec<u16>,
+    /// The first digits of nodes' numbers.
+    pub(super) numbers: Numbers,
     /// By customer: its own network.
     homes: Vec<u8>,
     /// By class: the first subscriber; then their end.
@@ -36,7 +39,12 @@ pub(super) struct Ground {
 
 impl Ground {
     /// `preferred` by customer, as bits of networks.
-    pub(super) fn new(scenario: Scenario, known: &Networks, preferred: Vec<u16>) -> Self {
+    pub(super) fn new(
+        scenario: Scenario,
+        known: &Networks,
+        preferred: Vec<u16>,
+        numbers: Numbers,
+    ) -> Self {
         let mut nodes = Vec::new();
         let mut node_at = [[NONE; AREAS_MAX]; NETWORKS_MAX];
         for (network, (one, places)) in (0_u8..).zip(scenario.networks.iter().zip(&mut node_at)) {
@@ -62,7 +70,7 @@ impl Ground {
         let homes = homes.map(|home| home.and_then(|home| u8::try_from(home).ok()).unwrap_or(NONE));
         let homes = homes.collect();
         let firsts = firsts(&scenario);
-        Self { nodes, node_at, countries, preferred, homes, firsts, scenario }
+        Self { nodes, node_at, countries, preferred, numbers, homes, firsts, scenario }
     }
 
     /// The node of a network in an area, if it covers it now.

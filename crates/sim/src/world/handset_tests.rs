@@ -3,6 +3,7 @@
 use policy::{Networks, Source};
 
 use super::*;
+use crate::world::plans::numbers;
 use crate::world::scenario::Scenario;
 
 /// One area, three networks: 23410 is preferred and the others are heard better; the last words
@@ -33,7 +34,8 @@ struct Bench {
 impl Bench {
     fn new(cause: &str, class: &str) -> Self {
         let scenario = scenario(cause, class);
-        let ground = Ground::new(scenario, &Networks::built_in(), vec![1]);
+        let ground =
+            Ground::new(scenario.clone(), &Networks::built_in(), vec![1], numbers(&scenario, None));
         let handset = Handset::new(0, 0, &ground, 1);
         let calendar = Calendar::new(seconds(3600));
         let mut bench =

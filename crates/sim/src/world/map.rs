@@ -14,7 +14,6 @@ use super::calendar::{TICKS_A_SECOND, millis};
 use super::checkers::Mix;
 use super::ground::{Ground, NONE};
 use super::handset::{Ask, Op, Said};
-use super::plans;
 use super::s6a::{Heard, hop, unhop};
 use crate::ids::{self, Random};
 use crate::ss7::asp::{Asp, AspConfig};
@@ -67,16 +66,19 @@ impl Template {
 /// A VLR's or SGSN's number: its network's digits, its node's, and which of the two it is.
 fn number(ground: &Ground, node: u8, packet: bool) -> String {
     let network = ground.nodes.get(usize::from(node)).map_or(0, |node| node.network);
-    format!("{}{node:02}{}", plans::title(usize::from(network)), 1 + u8::from(packet))
+    let title = ground.numbers.networks.get(usize::from(network));
+    format!("{}{node:02}{}", title.map_or("", |title| title), 1 + u8::from(packet))
 }
 
 /// The node that a number belongs to.
 fn node_of(number: &str) -> Option<u8> {
-    number.get(7..9)?.parse().ok()
+    let (rest, _) = number.split_at_checked(number.len().checked_sub(1)?)?;
+    rest.get(rest.len().checked_sub(2)?..)?.parse().ok()
 }
 
-fn hlr_number(customer: usize) -> String {
-    format!("{}0001", plans::home_title(customer))
+fn hlr_number(ground: &Ground, customer: usize) -> String {
+    let title = ground.numbers.homes.get(customer);
+    format!("{}0001", title.map_or("", |title| title))
 }
 
 fn visited(ground: &Ground, node: u8, packet: bool) -> SccpAddress {
@@ -84,8 +86,8 @@ fn visited(ground: &Ground, node: u8, packet: bool) -> SccpAddress {
     title::address(plan::E164, &number, if packet { ssn::SGSN } else { ssn::VLR })
 }
 
-fn home(customer: usize) -> SccpAddress {
-    title::address(plan::E164, &hlr_number(customer), ssn::HLR)
+fn home(ground: &Ground, customer: usize) -> SccpAddress {
+    title::address(plan::E164, &hlr_number(ground, customer), ssn::HLR)
 }
 
 const fn operation(op: Op) -> Operation {
@@ -190,7 +192,11 @@ impl Visited {
             let context = Some(operation.context(Version::V3));
             let invoke = message::invoke(operation, argument);
             let data = message::begin(Tid::of(MARK_TID), context, invoke);
-            end.template(home(usize::from(customer)), visited(ground, ask.node, packet), data)
+            end.template(
+                home(ground, usize::from(customer)),
+                visited(ground, ask.node, packet),
+                data,
+            )
         });
         template.stamp(out, hop(ask), imsi);
     }
@@ -331,12 +337,12 @@ impl Hlr {
             let component = if fails {
                 message::failure(*id, code::SYSTEM_FAILURE, None)
             } else {
-                let hlr = hlr_number(customer);
+                let hlr = hlr_number(ground, customer);
                 message::success(*id, operation, map::result(operation, Version::V3, &hlr, packet))
             };
             let context = Some(operation.context(Version::V3));
             let data = message::end(Tid::of(MARK_TID), context, component);
-            end.template(visited(ground, node, packet), home(customer), data)
+            end.template(visited(ground, node, packet), home(ground, customer), data)
         });
         let slots = self.ring.len();
         let out = self.ring.get_mut((tick + wait) as usize % slots)?;
@@ -375,7 +381,7 @@ impl Hlr {
             let context = Some(cancel.context(Version::V3));
             let invoke = message::invoke(cancel, argument);
             let data = message::begin(Tid::of(MARK_TID), context, invoke);
-            end.template(visited(ground, before, packet), home(customer), data)
+            end.template(visited(ground, before, packet), home(ground, customer), data)
         });
         self.next = self.next.wrapping_add(1);
         let slots = self.ring.len();
@@ -439,9 +445,8 @@ pub(super) fn config(
 }
 
 fn table(ground: &Ground, servers: &[(String, LinkId, u32)], symbols: &Symbols) -> Table {
-    let networks = (0..ground.scenario.networks.len()).map(plans::title);
-    let homes = (0..ground.scenario.customers.len()).map(plans::home_title);
-    let rule = |(digits, (name, ..)): (String, &(String, LinkId, u32))| Rule {
+    let digits = ground.numbers.networks.iter().chain(&ground.numbers.homes);
+    let rule = |(digits, (name, ..)): (&String, &(String, LinkId, u32))| Rule {
         name: symbols.intern(name),
         translation_type: None,
         plan: None,
@@ -459,7 +464,7 @@ fn table(ground: &Ground, servers: &[(String, LinkId, u32)], symbols: &Symbols) 
         set_ssn: None,
         route_on_ssn: false,
     };
-    let rules = networks.chain(homes).zip(servers).map(rule).collect();
+    let rules = digits.zip(servers).map(rule).collect();
     let codes: Vec<_> =
         servers.iter().map(|(name, _, code)| (PointCode(*code), symbols.intern(name))).collect();
     Table::new(rules, &codes)

@@ -13,8 +13,9 @@ use super::ground::{Ground, NONE};
 use super::handset::{Ask, Op};
 use super::ledger::Ledger;
 use super::map::{self, Hlr, Visited};
-use super::plans;
+use super::plans::{self, Numbers};
 use super::s6a::{ADDRESS, Heard, Hss, Mme, hss_host, imsi, mme_host};
+use super::scenario::Scenario;
 use crate::Identity;
 use crate::diameter::{base, parse};
 
@@ -427,11 +428,11 @@ fn traffic(frames: &[u8]) -> u64 {
 }
 
 /// The policy files for a scenario's plans in a style.
-pub(super) fn policies(ground: &super::scenario::Scenario, steering: Source) -> Policies {
+pub(super) fn policies(scenario: &Scenario, numbers: &Numbers, steering: Source) -> Policies {
     Policies(vec![
-        plans::networks(ground),
-        plans::customers(ground),
-        plans::routes(ground),
+        numbers.source.clone(),
+        plans::customers(scenario),
+        plans::routes(scenario),
         steering,
     ])
 }

@@ -193,25 +193,56 @@ pub(super) fn routes(scenario: &Scenario) -> Source {
     Source::new("routes.toml", scenario.customers.iter().map(route).collect::<String>())
 }
 
-/// Numbers of the networks' nodes: numbers that nobody has.
-pub(super) fn networks(scenario: &Scenario) -> Source {
+/// The first digits of the numbers of nodes: VLRs and SGSNs by network, HLRs by customer.
+#[derive(Clone, Debug)]
+pub(super) struct Numbers {
+    pub(super) networks: Vec<String>,
+    pub(super) homes: Vec<String>,
+    /// What the gateway has to be told of them.
+    pub(super) source: Source,
+}
+
+/// Numbers that nobody has, but where somebody's own file says whose numbers are whose.
+pub(super) fn numbers(scenario: &Scenario, own: Option<&Source>) -> Numbers {
+    let known = own.map(titles).unwrap_or_default();
+    let of = |plmn: Plmn| known.iter().find(|(known, _)| *known == plmn);
+    let mut text = String::new();
+    let mut number = |plmn: Plmn, usual: String| match of(plmn) {
+        Some((_, title)) => title.clone(),
+        None => {
+            let line = format!("[[network]]\nplmn = \"{plmn}\"\ntitles = \"{usual}\"\n");
+            if !text.contains(&format!("\"{plmn}\"")) {
+                text.push_str(&line);
+            }
+            Some(usual)
+        }
+    };
     let homes = scenario.customers.iter().enumerate();
-    let homes = homes.map(|(place, customer)| (customer.plmn, home_title(place)));
-    let others = scenario.networks.iter().enumerate();
-    let others = others.map(|(place, network)| (network.plmn, title(place)));
-    let own = |plmn| scenario.customers.iter().any(|customer| customer.plmn == plmn);
-    let all = homes.chain(others.filter(|(plmn, _)| !own(*plmn)));
-    let text =
-        all.map(|(plmn, title)| format!("[[network]]\nplmn = \"{plmn}\"\ntitles = \"{title}\"\n"));
-    Source::new("networks.toml", text.collect::<String>())
+    let homes: Vec<_> =
+        homes.map(|(place, one)| number(one.plmn, format!("88399{place:02}"))).collect();
+    let networks = scenario.networks.iter().enumerate();
+    let networks: Vec<_> =
+        networks.map(|(place, one)| number(one.plmn, format!("88351{place:02}"))).collect();
+    // Who has an entry of their own without numbers has nodes of numbers that nobody knows.
+    let unknown = |(place, title): (usize, Option<String>)| {
+        title.unwrap_or_else(|| format!("88375{place:02}"))
+    };
+    Numbers {
+        networks: networks.into_iter().enumerate().map(unknown).collect(),
+        homes: homes.into_iter().enumerate().map(unknown).collect(),
+        source: Source::new("world/networks.toml", text),
+    }
 }
 
-/// The first digits of a visited network's node numbers.
-pub(super) fn title(network: usize) -> String {
-    format!("88351{network:02}")
-}
-
-/// The first digits of a home network's node numbers.
-pub(super) fn home_title(customer: usize) -> String {
-    format!("88399{customer:02}")
+/// The networks of a `networks.toml`, each with the first of its numbers.
+fn titles(networks: &Source) -> Vec<(Plmn, Option<String>)> {
+    let complaints = Complaints::default();
+    let document = Document::parse(networks, &complaints);
+    let root = document.root(&complaints);
+    let entry = |network: &Section<'_>| {
+        let title = network.texts("titles").first().map(|title| title.value.to_owned());
+        let plmns = network.all_parsed("plmn", "digits", |text| text.parse::<Plmn>().ok());
+        plmns.into_iter().map(|plmn| (plmn.value, title.clone())).collect::<Vec<_>>()
+    };
+    root.sections("network").iter().flat_map(entry).collect()
 }

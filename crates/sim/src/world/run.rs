@@ -107,8 +107,10 @@ pub fn run(order: &Order, progress: &mut dyn FnMut(&Progress)) -> Result<Figures
 /// Every mistake, at its place in the scenario's file.
 pub fn check(scenario: &Scenario) -> Result<(), Vec<Diagnostic>> {
     let stands = plans::as_they_stand(&scenario.source);
-    let ground = Ground::new(scenario.clone(), &Networks::built_in(), Vec::new());
-    let found = plane::engine(&ground, &plane::policies(scenario, stands), 1);
+    let numbers = plans::numbers(scenario, None);
+    let policies = plane::policies(scenario, &numbers, stands);
+    let ground = Ground::new(scenario.clone(), &Networks::built_in(), Vec::new(), numbers);
+    let found = plane::engine(&ground, &policies, 1);
     let renamed = |mut mistake: Diagnostic| {
         if mistake.file == "steering.toml" {
             mistake.file.clone_from(&scenario.source.name);
@@ -133,9 +135,15 @@ impl Prepared {
         let known = Networks::built_in();
         let scenario = order.scenario.clone();
         let styled = order.style.steering(&scenario);
+        let own = order.policies.iter().flatten();
+        let own = own.into_iter().find(|source| source.name.ends_with("networks.toml"));
+        let numbers = plans::numbers(&scenario, own);
         let policies = match &order.policies {
-            None => plane::policies(&scenario, styled.clone()),
-            Some(own) => Policies(own.iter().cloned().chain([plans::routes(&scenario)]).collect()),
+            None => plane::policies(&scenario, &numbers, styled.clone()),
+            Some(own) => {
+                let ours = [numbers.source.clone(), plans::routes(&scenario)];
+                Policies(own.iter().cloned().chain(ours).collect())
+            }
         };
         let steering = policies.0.iter().find(|source| source.name.ends_with("steering.toml"));
         let promised = plans::facts(order.faults.promised.as_ref().or(steering).unwrap_or(&styled));
@@ -146,7 +154,7 @@ impl Prepared {
             &stands
         });
         let preferred = plans::preferred(&scenario, &facts, &known);
-        let ground = Ground::new(scenario, &known, preferred);
+        let ground = Ground::new(scenario, &known, preferred, numbers);
         Ok(Self { ground, known, policies, promised, facts })
     }
 

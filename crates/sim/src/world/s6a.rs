@@ -314,7 +314,10 @@ mod tests {
                     [[class]]\nname = \"k\"\nimsi_prefixes = [\"2140701\"]\n";
         let scenario: Scenario =
             crate::world::read(&policy::Source::new("t", text)).expect("right");
-        Ground::new(scenario, &policy::Networks::built_in(), vec![0])
+        {
+            let numbers = crate::world::plans::numbers(&scenario, None);
+            Ground::new(scenario, &policy::Networks::built_in(), vec![0], numbers)
+        }
     }
 
     /// What is stamped over a template is what the standard wants there.
