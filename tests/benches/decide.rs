@@ -20,7 +20,7 @@ const REALM: &str = "epc.mnc030.mcc234.3gppnetwork.org";
 fn one_ulr(criterion: &mut Criterion) {
     let vocabulary = stacks::vocabulary();
     let loaded = config::load(None, &vocabulary).expect("what is shipped checks");
-    let engine = loaded.engine(Symbols::default(), Arc::new(vocabulary), 1);
+    let engine = loaded.engine(Symbols::default(), Arc::new(vocabulary), 1, 0);
     let rules = engine.expect("what is shipped compiles").rules();
     let mut own = Config::new("dra1.ipx.example", "ipx.example");
     own.peers.push(PeerConfig::new(LinkId(0), MME, REALM));
@@ -64,7 +64,7 @@ fn one_ul(criterion: &mut Criterion) {
     let vocabulary = stacks::vocabulary();
     let loaded = config::load(None, &vocabulary).expect("what is shipped checks");
     let symbols = Symbols::default();
-    let engine = loaded.engine(symbols.clone(), Arc::new(vocabulary), 1);
+    let engine = loaded.engine(symbols.clone(), Arc::new(vocabulary), 1, 0);
     let rules = engine.expect("what is shipped compiles").rules();
     let (home, visited) = (symbols.intern("home"), symbols.intern("visited"));
     let stack = ss7::Ss7::new(ss7_config(home, visited), 1);

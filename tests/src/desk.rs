@@ -96,6 +96,7 @@ fn engine(peers: &[Peer], seed: u64) -> Engine {
         peers: Some(peers.iter().map(|peer| peer.host.clone()).zip((0..).map(LinkId)).collect()),
         groups: Vec::new(),
         memory: Arc::new(Memory::new(SUBSCRIBERS_MAX, seed)),
+        started_unix_s: 0,
     };
     Engine::new(&sources, setup).expect("the world's policies compile")
 }

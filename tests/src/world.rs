@@ -26,7 +26,8 @@ pub fn policies(home_peers: &[&str]) -> Vec<(&'static str, String)> {
         "[[customer]]\nname = \"home\"\nplmns = [\"{HOME_PLMN}\"]\nrealms = [\"{HOME_REALM}\"]\n"
     );
     let steering = format!(
-        "[[plan]]\nname = \"gb\"\ncustomer = \"home\"\ncountry = \"GB\"\npreferred = [\"{PREFERRED}\"]\n"
+        "[[plan]]\nname = \"gb\"\ncustomer = \"home\"\ncountry = \"GB\"\npreferred = [\"{PREFERRED}\"]\n\
+         learn = false\n"
     );
     let members: Vec<String> =
         home_peers.iter().map(|peer| format!("{{ peer = \"{peer}\" }}")).collect();

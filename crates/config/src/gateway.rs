@@ -224,6 +224,9 @@ pub struct JournalSettings {
     pub queue_records: usize,
     /// The key of pseudonyms; one for this run only where left open.
     pub pseudonym_key: Option<[u8; 32]>,
+    /// Records of the runs before are folded into steering's memory from so many seconds ago on; 0:
+    /// not. Needs a key of pseudonyms that stays.
+    pub restore_s: u64,
     /// Write identities in clear. For the laboratory.
     pub clear_identities: bool,
 }

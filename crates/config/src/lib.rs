@@ -27,7 +27,7 @@ pub use gateway::{
 pub use peers::{ENCAPSULATION_PORT, PEERS_MAX};
 use policy::{Complaints, Context, Diagnostic, Engine, Memory, Setup, Source};
 use procedure::{Symbols, Vocabulary};
-pub use read::{FRAME_OCTETS_MAX, WATCHDOG_MIN_MS, WORKERS_MAX};
+pub use read::{FRAME_OCTETS_MAX, RESTORE_S, RESTORE_S_MAX, WATCHDOG_MIN_MS, WORKERS_MAX};
 pub use report::Diagnostics;
 pub use shipped::SHIPPED;
 
@@ -128,7 +128,13 @@ fn check(
         // Whoever is named there exists, whatever else is wrong with it.
         None => read::declared(own),
     };
-    let context = Context { symbols: &symbols, vocabulary, peers: Some(&peers), groups: &groups };
+    let context = Context {
+        symbols: &symbols,
+        vocabulary,
+        peers: Some(&peers),
+        groups: &groups,
+        started_unix_s: 0,
+    };
     let (titles, rules): (Vec<_>, Vec<_>) = sources.iter().cloned().partition(is_titles);
     let complaints = Complaints::default();
     for source in &titles {
@@ -249,7 +255,8 @@ impl Loaded {
         Ok((titles, destinations))
     }
 
-    /// The engine with these policies in force. `seed` keys the memory's hash.
+    /// The engine with these policies in force. `seed` keys the memory's hash; plans with dates and
+    /// hours go by `started_unix_s`, the time of the start in seconds since 1970.
     ///
     /// # Errors
     ///
@@ -259,10 +266,11 @@ impl Loaded {
         symbols: Symbols,
         vocabulary: Arc<dyn Vocabulary + Send + Sync>,
         seed: u64,
+        started_unix_s: u64,
     ) -> Result<Engine, Diagnostics> {
         let memory = Arc::new(Memory::new(self.gateway.subscribers_max, seed));
         let (peers, groups) = (Some(self.gateway.links()), self.gateway.server_groups());
-        let setup = Setup { symbols, vocabulary, peers, groups, memory };
+        let setup = Setup { symbols, vocabulary, peers, groups, memory, started_unix_s };
         let sources = &self.sources;
         Engine::new(&rules(sources), setup)
             .map_err(|list| Diagnostics { list, sources: sources.clone() })

@@ -170,11 +170,18 @@ fn journal(section: &Section<'_>, dir: &Path) -> JournalSettings {
         keep_files: size(section.number("keep_files", 1..=100_000), 16),
         queue_records: size(section.number("queue_records", 64..=1 << 24), 1 << 18),
         pseudonym_key: pseudonym_key(section, dir),
+        restore_s: section.number("restore_s", 0..=RESTORE_S_MAX).unwrap_or(RESTORE_S),
         clear_identities: section.flag("clear_identities").unwrap_or(false),
     };
     section.finish();
     settings
 }
+
+/// How far back records are folded at the start unless `restore_s` says otherwise: as long as
+/// somebody is usually held.
+pub const RESTORE_S: u64 = policy::HOLD_S;
+/// Furthest back: the longest hold.
+pub const RESTORE_S_MAX: u64 = policy::HOLD_S_MAX;
 
 const KEY_EXPECTED: &str = "64 hexadecimal digits, 32 octets";
 

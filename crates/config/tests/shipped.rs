@@ -39,7 +39,7 @@ fn the_list_matches_the_folder() {
 fn it_loads_without_a_warning_and_every_case_passes() {
     let loaded = config::load(None, &Words).unwrap_or_else(|mistakes| panic!("{mistakes}"));
     assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
-    let engine = loaded.engine(Symbols::default(), Arc::new(Words), 1).expect("an engine");
+    let engine = loaded.engine(Symbols::default(), Arc::new(Words), 1, 0).expect("an engine");
     let report = engine.ruleset().compiled().run_cases(&Words);
     let failed: Vec<String> = report.failed.iter().map(ToString::to_string).collect();
     assert!(failed.is_empty(), "{}", failed.join("\n"));

@@ -65,10 +65,17 @@ impl Which {
         let words = stacks::vocabulary();
         let loaded = config::load(self.config.as_deref(), &words).map_err(|m| tell(&m))?;
         let engine = loaded
-            .engine(procedure::Symbols::default(), std::sync::Arc::new(words), 0)
+            .engine(procedure::Symbols::default(), std::sync::Arc::new(words), 0, unix_s())
             .map_err(|mistakes| tell(&mistakes))?;
         Ok((loaded, engine))
     }
+}
+
+/// The time now in seconds since 1970: what is explained is explained as of now.
+#[allow(clippy::disallowed_methods, reason = "a command of the operator's reads the clock")]
+fn unix_s() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
 }
 
 /// Writes to standard output; a reader who has seen enough (`| head`) is no error.

@@ -35,11 +35,13 @@ pub(crate) fn assemble(loaded: &Loaded, seed: u64) -> Result<Assembled, Trouble>
     let settings = &loaded.gateway;
     let vocabulary: Arc<dyn procedure::Vocabulary + Send + Sync> = Arc::new(stacks::vocabulary());
     let symbols = Symbols::default();
-    let engine = loaded.engine(symbols.clone(), Arc::clone(&vocabulary), seed);
-    let engine = Arc::new(engine.map_err(|mistakes| mistakes.to_string())?);
     let clock = net::Clock::new();
+    let started = clock.started_unix_s();
+    let engine = loaded.engine(symbols.clone(), Arc::clone(&vocabulary), seed, started);
+    let engine = Arc::new(engine.map_err(|mistakes| mistakes.to_string())?);
     let links = settings.peers.iter().map(|peer| peer.name.as_str().into()).collect();
     let names = DaemonNames::new(links, stacks::NAMES.to_vec(), vocabulary, &engine);
+    crate::restore::restore(&engine, &settings.journal, epoch_us(&clock));
     let (sink, journal) = start_journal(settings, &clock, Arc::new(names))?;
     let board = Arc::new(Board::new(settings.peers.len()));
     let titles = loaded.titles(&loaded.sources).map_err(|mistakes| mistakes.to_string())?;

@@ -14,6 +14,7 @@ mod assemble;
 mod lab;
 mod names;
 mod reload;
+mod restore;
 mod run;
 mod signalling;
 

@@ -40,15 +40,16 @@
 //! | `abort` | number | the dialogue was aborted (P-Abort cause; 65536 is a user's abort) |
 //! | `returned` | number | the network gave the message back (SCCP return cause), or we refused a connection (refusal cause) |
 //! | `success` | boolean | the result means success |
-//! | `provenance` | string | where a refusal came from: `steering`, `limit`, `screening`, `relayed`, `unroutable`, `expired`, `protocol`; left out where nothing was refused |
+//! | `provenance` | string | where a refusal came from: `steering`, `barring`, `limit`, `screening`, `relayed`, `unroutable`, `expired`, `protocol`; left out where nothing was refused |
 //! | `attempt` | number | number of the forced refusal on this network, from 1; left out outside steering |
-//! | `exit` | string | why steering gave in: `attempts`, `total`, `time`, `no-preferred` |
+//! | `exit` | string | why steering gave in: `attempts`, `total`, `time`, `no-preferred`, `not-reached`, `returns`, `preferred-down`, `preferred-failed`, `home-failing` |
 //! | `because` | array | the rules that spoke, in order; left out where none did |
 //! | `because[].stage` | string | `limit`, `screen`, `steer`, `route` |
 //! | `because[].rule` | string | name of the rule |
-//! | `because[].outcome` | string | `accept`, `refuse`, `would-refuse`, `preferred`, `settled`, `exit`, `replay`, `to` |
+//! | `because[].outcome` | string | `accept`, `refuse`, `would-refuse`, `preferred`, `settled`, `exit`, `replay`, `resend`, `override`, `barred`, `learned`, `to` |
 //! | `because[].refusal` | string | with `refuse` and `would-refuse`: which (`roaming-not-allowed`) |
 //! | `because[].exit` | string | with `exit`: why, as in `exit` |
+//! | `because[].moved_pct` | number | with `learned`: of a hundred devices refused in this area so many turn up on a preferred network |
 //! | `because[].group` | string | with `to`: the group of links |
 //! | `frames` | number | messages that this record accounts for, where they are more than two |
 //! | `request_octets` | number | size of the opening message |
@@ -196,7 +197,16 @@ impl Schema {
                     out.extend_from_slice(b",\"group\":");
                     out.extend_from_slice(&self.lexicon.symbol(group).quoted);
                 }
-                Outcome::Accept | Outcome::Preferred | Outcome::Settled | Outcome::Replay => {}
+                Outcome::Learned { moved_pct } => {
+                    json::field(out, ",\"moved_pct\":", u64::from(moved_pct));
+                }
+                Outcome::Accept
+                | Outcome::Preferred
+                | Outcome::Settled
+                | Outcome::Replay
+                | Outcome::Resend
+                | Outcome::Override
+                | Outcome::Barred => {}
             }
             out.push(b'}');
             open = ",{\"stage\":";

@@ -28,8 +28,9 @@ struct Stack {
 const FINISHES: [&str; 7] =
     ["answered", "refused", "discarded", "expired", "stray", "malformed", "passed"];
 
-const PROVENANCES: [Provenance; 7] = [
+const PROVENANCES: [Provenance; 8] = [
     Provenance::Steering,
+    Provenance::Barring,
     Provenance::Limit,
     Provenance::Screening,
     Provenance::Relayed,
@@ -188,9 +189,11 @@ pub(crate) fn latency_us(record: &Record) -> Option<u64> {
     waited.then(|| u64::try_from(us).unwrap_or(u64::MAX))
 }
 
-/// Whether the record only repeats a stored decision, which steering counted before.
+/// Whether the record only repeats a stored decision, which steering counted before: for a repeated
+/// message, or for a visited network that insists.
 pub(crate) fn is_replay(record: &Record) -> bool {
-    record.because.iter().any(|reason| reason.outcome == Outcome::Replay)
+    let again = |outcome| matches!(outcome, Outcome::Replay | Outcome::Resend);
+    record.because.iter().any(|reason| again(reason.outcome))
 }
 
 /// Why steering gave in, unless a repeat is told so again.

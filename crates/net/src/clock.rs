@@ -37,6 +37,12 @@ impl Clock {
         self.base + Duration::from_nanos(time.0)
     }
 
+    /// The time of the start, in seconds since 1970.
+    #[must_use]
+    pub fn started_unix_s(&self) -> u64 {
+        self.base.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    }
+
     /// A moment as tokio's timers want it.
     pub(crate) fn instant(&self, time: Time) -> tokio::time::Instant {
         (self.start + Duration::from_nanos(time.0)).into()

@@ -131,8 +131,9 @@ impl Case {
             .collect();
         let message = format!("case `{}` fails: {}", self.name, wrong.join("; "));
         (!wrong.is_empty()).then(|| {
-            let rules: Vec<&str> =
+            let mut rules: Vec<&str> =
                 explanation.because.iter().map(|reason| reason.rule.as_str()).collect();
+            rules.dedup();
             let help = format!("these rules spoke: {}", rules.join(", "));
             self.source.complain(self.span.clone(), message).with_help(help)
         })

@@ -14,8 +14,9 @@ use crate::networks::Taken;
 use crate::reading::{Kind, Reading};
 use crate::route::{self, Routes};
 use crate::screen::Screening;
-use crate::steer::Steering;
-use crate::{Diagnostic, Document, Networks, Source, plans};
+use crate::steer::plan::Plan;
+use crate::steer::{Meanings, Steering, check, read};
+use crate::{Country, Diagnostic, Document, Networks, Source};
 
 /// The rule that speaks when steering's memory is full and a subscriber is accepted unsteered.
 pub const MEMORY_FULL: &str = "steering-memory-full";
@@ -31,6 +32,8 @@ pub struct Context<'a> {
     pub peers: Option<&'a [(String, LinkId)]>,
     /// Groups of links that come with the configuration of the peers.
     pub groups: &'a [(String, Vec<LinkId>)],
+    /// The time of the gateway's start, in seconds since 1970.
+    pub started_unix_s: u64,
 }
 
 /// Rules that have passed every check: immutable, swapped whole.
@@ -119,10 +122,11 @@ pub fn compile(sources: &[Source], context: &Context<'_>) -> Result<Compiled, Ve
         vocabulary: context.vocabulary,
         networks: &networks,
         complaints: &complaints,
+        customers: RefCell::default(),
         names: RefCell::default(),
     };
     let mut rules = Rules::new(context.symbols, context.groups);
-    for order in [Kind::Customers, Kind::Routes, Kind::Steering, Kind::Screening, Kind::Cases] {
+    for order in Kind::ORDER {
         for (kind, source) in of_kind(order) {
             let document = Document::parse(source, &complaints);
             let root = document.root(&complaints);
@@ -142,8 +146,10 @@ pub fn compile(sources: &[Source], context: &Context<'_>) -> Result<Compiled, Ve
 struct Rules {
     customers: Customers,
     screening: Screening,
-    plans: Vec<crate::steer::Plan>,
-    plan_countries: Vec<Vec<crate::networks::Country>>,
+    plans: Vec<Plan>,
+    plan_countries: Vec<Vec<Country>>,
+    /// What is said of a plan that is never asked.
+    plan_places: Vec<Diagnostic>,
     routes: Vec<route::Route>,
     groups: BTreeMap<Symbol, Group>,
     cases: Vec<Case>,
@@ -159,6 +165,7 @@ impl Rules {
             screening: Screening::new(symbols),
             plans: Vec::new(),
             plan_countries: Vec::new(),
+            plan_places: Vec::new(),
             routes: Vec::new(),
             groups: groups.collect(),
             cases: Vec::new(),
@@ -183,13 +190,21 @@ impl Rules {
                 for section in root.sections("customer") {
                     self.customers.read(&section, reading);
                 }
+                *reading.customers.borrow_mut() = check::own_countries(&self.customers, reading);
+            }
+            Kind::Devices => {
+                for section in root.sections("device") {
+                    self.customers.read_device(&section);
+                }
             }
             Kind::Routes => self.read_routes(root, reading, peers, &names),
             Kind::Steering => {
                 for section in root.sections("plan") {
-                    if let Some((plan, countries)) = plans::read(&section, reading, &names) {
+                    if let Some((plan, countries)) = read::read(&section, reading, &names) {
                         self.plans.push(plan);
                         self.plan_countries.push(countries);
+                        let never = section.at().complain("this plan never speaks");
+                        self.plan_places.push(never.as_warning());
                     }
                 }
             }
@@ -235,6 +250,13 @@ impl Rules {
                 reading.complaints.push(group);
             }
         }
+        for (place, over) in check::unreachable(&self.plans) {
+            if let (Some(never), Some(over)) = (self.plan_places.get(place), self.plans.get(over)) {
+                let over = reading.symbols.name(over.name);
+                let help = format!("`{over}` stands before it and holds wherever it does");
+                reading.complaints.push(never.clone().with_help(help));
+            }
+        }
     }
 
     fn into_compiled(
@@ -261,7 +283,13 @@ impl Rules {
             networks,
             customers: self.customers,
             screening: self.screening,
-            steering: Steering::new(self.plans, &self.plan_countries, full),
+            steering: Steering::new(
+                self.plans,
+                &self.plan_countries,
+                full,
+                Meanings::new(context.vocabulary),
+                context.started_unix_s,
+            ),
             routes: Routes::new(self.routes),
             groups,
             cases: self.cases,

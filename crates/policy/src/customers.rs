@@ -2,6 +2,7 @@
 
 use procedure::{Imsi, Node, Plmn, Symbol};
 
+use crate::Diagnostic;
 use crate::document::Section;
 use crate::hash::WordMap;
 use crate::networks::{Networks, PLMN_EXPECTED, REALM_EXPECTED, realm};
@@ -74,6 +75,34 @@ impl Customer {
     }
 }
 
+/// What kind of device it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Device {
+    /// Somebody carries it.
+    Phone,
+    /// A module in a machine.
+    Iot,
+}
+
+/// Devices by their words.
+pub(crate) fn device_words() -> [(&'static str, Device); 2] {
+    [("phone", Device::Phone), ("iot", Device::Iot)]
+}
+
+impl Device {
+    pub(crate) fn name(self) -> &'static str {
+        device_words().iter().find(|(_, device)| *device == self).map_or("", |(name, _)| name)
+    }
+}
+
+/// Whose a prefix is, and what stands behind it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Owner {
+    /// Place in the list, from 1.
+    customer: usize,
+    device: Option<Device>,
+}
+
 /// All customers; the longest prefix of an IMSI decides whose it is, so that a virtual operator
 /// inside somebody's number range is told apart.
 #[derive(Debug, Default)]
@@ -81,25 +110,61 @@ pub(crate) struct Customers {
     pub(crate) list: Vec<Customer>,
     /// Lengths of prefixes in use, longest first.
     lengths: Vec<u8>,
-    /// By prefix and its length: place in the list, from 1.
-    prefixes: WordMap<usize>,
+    /// By prefix and its length.
+    prefixes: WordMap<Owner>,
+    /// By Type Allocation Code.
+    tacs: WordMap<Option<Device>>,
 }
 
 impl Customers {
     pub(crate) fn of(&self, imsi: Imsi) -> Option<&Customer> {
+        self.owner(imsi).map(|(customer, _)| customer)
+    }
+
+    /// Whose subscriber it is, and with what device as far as the number range tells.
+    pub(crate) fn owner(&self, imsi: Imsi) -> Option<(&Customer, Option<Device>)> {
         self.lengths.iter().find_map(|digits| {
             let key = imsi.word() & Prefix::mask(*digits) | u64::from(*digits);
-            let place = self.prefixes.get(key).copied()?;
+            let owner = self.prefixes.get(key).copied()?;
             let long_enough = imsi.len() >= usize::from(*digits);
-            place.checked_sub(1).filter(|_| long_enough).and_then(|place| self.list.get(place))
+            let place = owner.customer.checked_sub(1).filter(|_| long_enough)?;
+            Some((self.list.get(place)?, owner.device))
         })
+    }
+
+    /// What kind of device a Type Allocation Code was given to.
+    pub(crate) fn device(&self, tac: u32) -> Option<Device> {
+        self.tacs.get(tac.into()).copied().flatten()
+    }
+
+    /// Reads one `[[device]]` of `devices.toml`.
+    pub(crate) fn read_device(&mut self, section: &Section<'_>) {
+        let class = section.word("class", &device_words());
+        let tacs = section.all_parsed("tacs", "eight digits, as \"35672011\"", |text| {
+            let whole = text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_digit());
+            whole.then(|| text.parse::<u32>().ok())?
+        });
+        section.finish();
+        let Some(class) = class else {
+            if section.place_of("class").is_none() {
+                section.push(section.at().complain("`class` is missing"));
+            }
+            return;
+        };
+        for tac in tacs {
+            let known = self.tacs.entry(tac.value.into());
+            if known.is_some_and(|known| known != class.value) {
+                section.push(tac.complain("this code has two classes"));
+            }
+            *known = Some(class.value);
+        }
     }
 
     /// Whose all of a network is, where no IMSI tells it more exactly.
     pub(crate) fn of_network(&self, plmn: Plmn) -> Option<&Customer> {
         let Prefix { word, digits } = Prefix::of_network(plmn);
-        let place = self.prefixes.get(word | u64::from(digits)).copied()?;
-        place.checked_sub(1).and_then(|place| self.list.get(place))
+        let owner = self.prefixes.get(word | u64::from(digits)).copied()?;
+        owner.customer.checked_sub(1).and_then(|place| self.list.get(place))
     }
 
     /// Whether this is any customer's own node.
@@ -118,6 +183,7 @@ impl Customers {
         let plmns = section.all_parsed("plmns", PLMN_EXPECTED, |text| text.parse::<Plmn>().ok());
         let prefixes = section.all_parsed("imsi_prefixes", PREFIX_EXPECTED, Prefix::parse);
         let realms = section.all_parsed("realms", REALM_EXPECTED, realm);
+        let slices = read_slices(section);
         section.finish();
         let Some(name) = name else { return };
         if plmns.is_empty() && prefixes.is_empty() {
@@ -141,12 +207,13 @@ impl Customers {
             let message = format!("prefix `{}` has two customers", prefix.value);
             (prefix.value, prefix.complain(message))
         });
-        for (prefix, complaint) in of_plmns.chain(of_prefixes) {
+        let own = of_plmns.chain(of_prefixes).map(|(prefix, complaint)| (prefix, None, complaint));
+        for (prefix, device, complaint) in own.chain(slices) {
             let entry = self.prefixes.entry(prefix.word | u64::from(prefix.digits));
-            if *entry != 0 {
+            if entry.customer != 0 {
                 section.push(complaint);
             }
-            *entry = place;
+            *entry = Owner { customer: place, device };
             self.lengths.push(prefix.digits);
         }
         self.lengths.sort_unstable_by(|a, b| b.cmp(a));
@@ -157,6 +224,25 @@ impl Customers {
             realms: realms.into_iter().map(|realm| realm.value).collect(),
         });
     }
+}
+
+/// The `[[customer.slice]]`: number ranges behind which one kind of device stands.
+fn read_slices(section: &Section<'_>) -> Vec<(Prefix, Option<Device>, Diagnostic)> {
+    let mut found = Vec::new();
+    for slice in section.sections("slice") {
+        let _name = slice.required("name");
+        let device = slice.word("device", &device_words()).map(|device| device.value);
+        let prefixes = slice.all_parsed("imsi_prefixes", PREFIX_EXPECTED, Prefix::parse);
+        slice.finish();
+        if prefixes.is_empty() && slice.place_of("imsi_prefixes").is_none() {
+            slice.push(slice.at().complain("this slice has no `imsi_prefixes`"));
+        }
+        found.extend(prefixes.into_iter().map(|prefix| {
+            let message = format!("prefix `{}` has two owners", prefix.value);
+            (prefix.value, device, prefix.complain(message))
+        }));
+    }
+    found
 }
 
 #[cfg(test)]

@@ -169,7 +169,15 @@ impl<'d> Section<'d> {
     /// A whole number inside a range, if the key is there.
     #[must_use]
     pub fn number(&self, key: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
-        let value = self.value(key)?;
+        self.whole(key, self.value(key)?, &range)
+    }
+
+    fn whole(
+        &self,
+        key: &str,
+        value: &Spanned<DeValue<'_>>,
+        range: &RangeInclusive<u64>,
+    ) -> Option<u64> {
         let DeValue::Integer(digits) = value.get_ref() else {
             self.wrong_kind(key, value, "a whole number");
             return None;
@@ -184,6 +192,20 @@ impl<'d> Section<'d> {
                 self.push(self.source.complain(value.span(), message).with_help(help));
                 None
             }
+        }
+    }
+
+    /// A whole number inside a range, or a list of them; empty when the key is not there.
+    #[must_use]
+    pub fn all_numbers(&self, key: &'static str, range: RangeInclusive<u64>) -> Vec<At<'d, u64>> {
+        let Some(value) = self.value(key) else { return Vec::new() };
+        let one = |value: &'d Spanned<DeValue<'d>>| {
+            let number = self.whole(key, value, &range)?;
+            Some(self.at_value(number, value.span()))
+        };
+        match value.get_ref() {
+            DeValue::Array(list) => list.iter().filter_map(one).collect(),
+            _ => one(value).into_iter().collect(),
         }
     }
 

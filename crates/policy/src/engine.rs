@@ -10,7 +10,7 @@ use procedure::{
     Decision, Group, LinkId, Policy, Procedure, Record, Rules, Symbol, Symbols, Time, Vocabulary,
 };
 
-use crate::{Compiled, Context, Counts, Diagnostic, Explanation, Memory, Source, compile};
+use crate::{Compiled, Context, Counts, Diagnostic, Explanation, Memory, Past, Source, compile};
 
 /// What an [`Engine`] is made with, and keeps for its reloads.
 #[derive(Clone)]
@@ -25,6 +25,8 @@ pub struct Setup {
     pub groups: Vec<(String, Vec<LinkId>)>,
     /// Steering's memory.
     pub memory: Arc<Memory>,
+    /// The time of the gateway's start, in seconds since 1970: plans know dates and hours.
+    pub started_unix_s: u64,
 }
 
 /// The policy in force.
@@ -61,6 +63,7 @@ impl Setup {
             vocabulary: &*self.vocabulary,
             peers: self.peers.as_deref(),
             groups: &self.groups,
+            started_unix_s: self.started_unix_s,
         };
         let compiled = compile(sources, &context)?;
         Ok(Ruleset { compiled, memory: Arc::clone(&self.memory) })
@@ -92,6 +95,16 @@ impl Engine {
         self.current.store(Arc::new(next));
         let version = self.version.fetch_add(1, Ordering::Release) + 1;
         Ok(ReloadReport { version, counts, warnings })
+    }
+
+    /// Takes in what happened before this start, oldest first, and is careful for a while: the last
+    /// of it may be missing.
+    pub fn restore(&self, past: impl IntoIterator<Item = Past>) {
+        let rules = self.current.load();
+        for past in past {
+            rules.compiled.restore(&past, &rules.memory);
+        }
+        rules.memory.be_careful();
     }
 
     /// The rules in force now, as they are.

@@ -3,10 +3,11 @@
 use procedure::{Act, Decision, Outcome, Plmn, Procedure, Stage, Symbol, Symbols, Time, Verdict};
 use serde::Serialize;
 
-use crate::episode::{Episode, Tick};
 use crate::matcher::{Facts, Matcher};
 use crate::reading::Mode;
-use crate::steer::{self, Plan};
+use crate::steer::episode::Episode;
+use crate::steer::packed::{Key, Tick};
+use crate::steer::plan::{Plan, is_steered};
 use crate::{Compiled, Memory, screen};
 
 /// A decision and how it came about.
@@ -26,6 +27,8 @@ pub struct Explanation {
     pub home: Option<Place>,
     /// The visited network.
     pub visited: Option<Place>,
+    /// What kind of device it is, by its type or its number range.
+    pub device: Option<&'static str>,
     /// Whether the plan in force prefers the visited network.
     pub preferred: Option<bool>,
     /// Which forced refusal on this network, 0 outside steering.
@@ -134,6 +137,7 @@ impl Compiled {
             customer: decision.customer.map(|customer| symbols.name(customer).to_string()),
             home: decision.home.map(place),
             visited: decision.visited.map(place),
+            device: facts.device.map(crate::customers::Device::name),
             preferred: decision.preferred,
             attempt: decision.attempt,
             exit: decision.exit.map(procedure::Exit::name),
@@ -194,7 +198,9 @@ impl Compiled {
     fn trace_plan(&self, plan: &Plan, facts: &Facts<'_>) -> RuleTrace {
         let name = |name: Symbol| self.symbols.name(name).to_string();
         let none = || "none".to_owned();
-        let covered = facts.visited.is_some_and(|visited| plan.covers(visited, facts.country));
+        let visited = facts.visited.zip(facts.operator);
+        let covered = visited
+            .is_some_and(|(visited, operator)| plan.covers(visited, operator, facts.country));
         let places = match plan.networks.as_slice() {
             [] => plan.countries.iter().map(|country| country.as_str().to_owned()).collect(),
             networks => networks.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -202,7 +208,7 @@ impl Compiled {
         let conditions = vec![
             Check {
                 field: "act",
-                holds: facts.procedure.act == Act::Register,
+                holds: is_steered(facts.procedure.act),
                 expected: Act::Register.name().to_owned(),
                 actual: facts.procedure.act.name().to_owned(),
             },
@@ -219,7 +225,7 @@ impl Compiled {
                 actual: facts.visited.map_or_else(none, |visited| self.networks.describe(visited)),
             },
         ];
-        rule_trace(name(plan.name), plan.mode, conditions)
+        rule_trace(name(plan.name), plan.terms.mode, conditions)
     }
 
     fn trace_routes(&self, facts: &Facts<'_>) -> Vec<RuleTrace> {
@@ -263,7 +269,14 @@ fn said(reason: procedure::Reason, symbols: &Symbols) -> Said {
         Outcome::Refuse(refusal) | Outcome::WouldRefuse(refusal) => Some(refusal.name().to_owned()),
         Outcome::Exit(exit) => Some(exit.name().to_owned()),
         Outcome::To(group) => Some(symbols.name(group).to_string()),
-        Outcome::Accept | Outcome::Preferred | Outcome::Settled | Outcome::Replay => None,
+        Outcome::Learned { moved_pct } => Some(moved_pct.to_string()),
+        Outcome::Accept
+        | Outcome::Preferred
+        | Outcome::Settled
+        | Outcome::Replay
+        | Outcome::Resend
+        | Outcome::Override
+        | Outcome::Barred => None,
     };
     Said {
         stage: reason.stage.name(),
@@ -275,13 +288,13 @@ fn said(reason: procedure::Reason, symbols: &Symbols) -> Said {
 
 /// A memory of one subscriber to decide from: as supposed, else as remembered, else empty.
 fn scratch(facts: &Facts<'_>, now: Time, attempt: Option<u8>, memory: Option<&Memory>) -> Memory {
-    let scratch = Memory::new(1, 0);
-    let (Some(customer), Some(imsi), Some(operator)) =
+    let scratch = Memory::dry(memory);
+    let (Some(_), Some(imsi), Some(operator)) =
         (facts.customer, facts.procedure.imsi, facts.operator)
     else {
         return scratch;
     };
-    let key = steer::key(customer, imsi, facts.country);
+    let key = Key::new(imsi, facts.country);
     let known = match (attempt, memory) {
         (None, Some(memory)) => memory.with_known(key, |episode| episode.clone()),
         _ => None,

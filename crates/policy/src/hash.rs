@@ -81,6 +81,10 @@ impl<T: Default> WordMap<T> {
         &mut entry.or_insert_with(|| (key, T::default())).into_mut().1
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
+        self.0.iter().map(|(key, value)| (*key, value))
+    }
+
     pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
         self.0.iter().map(|(_, value)| value)
     }

@@ -10,12 +10,11 @@
 //! | file | answers |
 //! |---|---|
 //! | `pipeline` | in which order do stages speak |
-//! | `screen`, `steer`, `route` | what does a stage say; one file each, `limit` comes with issue 5 |
+//! | `screen`, `steer/`, `route` | what does a stage say; `limit` comes with issue 5 |
 //! | `matcher` | does a rule match; shared by every stage |
-//! | `episode`, `memory` | what has steering done to a subscriber; where is that kept |
 //! | `networks`, `titles`, `customers` | whose network, which country, whose subscriber |
 //! | `document`, `diagnostic`, `reading` | what stands in a file, and what is wrong with it |
-//! | `compile`, `plans`, `cases` | from files to rules |
+//! | `compile`, `cases` | from files to rules |
 //! | `engine` | which rules are in force |
 //! | `probe`, `explain`, `words` | what would happen, and why |
 
@@ -25,15 +24,12 @@ mod customers;
 mod diagnostic;
 mod document;
 mod engine;
-mod episode;
 mod explain;
 mod hash;
 mod matcher;
-mod memory;
 mod networks;
 mod outline;
 mod pipeline;
-mod plans;
 mod probe;
 mod reading;
 mod route;
@@ -48,18 +44,21 @@ pub use customers::Prefix;
 pub use diagnostic::{Diagnostic, Severity, Source, nearest};
 pub use document::{At, Complaints, Document, Section};
 pub use engine::{Engine, ReloadReport, Ruleset, Setup};
-pub use episode::{NETWORKS_MAX, RECENTS_MAX, REFUSALS_MAX};
 pub use explain::{Check, Explanation, Place, RuleTrace, Said, StageTrace};
-pub use memory::{Memory, MemoryUse, SHARDS, SUBSCRIBERS_MAX};
 pub use networks::{
     COUNTRY_EXPECTED, Country, Network, Networks, PLMN_EXPECTED, REALM_EXPECTED, realm,
     standard_realm,
 };
 pub use outline::{CustomerOutline, PlanOutline};
-pub use plans::{
-    COALESCE_MS, EPISODE_REFUSALS, EPISODE_REFUSALS_MAX, EPISODE_S, EPISODE_S_MAX, HOLD_S,
-    HOLD_S_MAX, HOLD_S_MIN,
-};
 pub use probe::Probe;
 pub use reading::Mode;
 pub use screen::{ORIGIN_OWNS_SUBSCRIBER, ORIGIN_SPEAKS_FOR_VISITED};
+pub use steer::episode::{NETWORKS_MAX, RECENTS_MAX, REFUSALS_MAX};
+pub use steer::memory::{Memory, MemoryUse, SHARDS, SUBSCRIBERS_MAX};
+pub use steer::plan::PREFERRED_MAX;
+pub use steer::read::{
+    CAME_FROM_WITHIN_S, COALESCE_MS, EPISODE_REFUSALS, EPISODE_REFUSALS_MAX, EPISODE_S,
+    EPISODE_S_MAX, HOLD_S, HOLD_S_MAX, HOLD_S_MIN, PROBE_PCT, RESEND_MS, SHARE_DRIFT_PCT,
+    TIER_REFUSALS,
+};
+pub use steer::restore::{Past, PastEnd};

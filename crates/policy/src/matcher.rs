@@ -3,7 +3,7 @@
 
 use procedure::{Access, Act, Domain, Imsi, Plmn, Procedure, Symbol, Symbols};
 
-use crate::customers::{PREFIX_EXPECTED, Prefix};
+use crate::customers::{Device, PREFIX_EXPECTED, Prefix};
 use crate::document::Section;
 use crate::networks::{COUNTRY_EXPECTED, Country, PLMN_EXPECTED, REALM_EXPECTED, realm};
 use crate::reading::{Reading, accesses, acts, domains};
@@ -18,6 +18,8 @@ pub(crate) struct Facts<'p> {
     pub(crate) country: Country,
     /// The visited network's operator; attempts are counted by operator.
     pub(crate) operator: Option<Plmn>,
+    /// What kind of device it is, by its type where that is seen, else by its number range.
+    pub(crate) device: Option<Device>,
 }
 
 /// A realm or host in a rule.
@@ -32,7 +34,7 @@ pub(crate) enum Pattern {
 }
 
 impl Pattern {
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         match text.strip_prefix('*') {
             Some("") => Some(Self::Any),
             Some(suffix) => {
@@ -43,7 +45,7 @@ impl Pattern {
         }
     }
 
-    fn covers(&self, name: &[u8]) -> bool {
+    pub(crate) fn covers(&self, name: &[u8]) -> bool {
         match self {
             Self::Exact(exact) => name.eq_ignore_ascii_case(exact.as_bytes()),
             Self::Suffix(suffix) => name

@@ -36,10 +36,14 @@ impl Country {
         std::str::from_utf8(&self.0).unwrap_or("--")
     }
 
-    /// The two letters as a number.
+    /// The two letters as a number of ten bits; the highest where there are none.
     #[must_use]
-    pub(crate) const fn word(self) -> u16 {
-        u16::from_be_bytes(self.0)
+    pub(crate) const fn number(self) -> u16 {
+        let [first, second] = self.0;
+        match (first, second) {
+            (b'A'..=b'Z', b'A'..=b'Z') => (first - b'A') as u16 * 26 + (second - b'A') as u16,
+            _ => 0x3ff,
+        }
     }
 }
 
@@ -201,6 +205,17 @@ impl Networks {
     #[must_use]
     pub fn operator(&self, plmn: Plmn) -> Plmn {
         self.network(plmn).and_then(|network| network.operator).unwrap_or(plmn)
+    }
+
+    /// The operators of a country.
+    pub(crate) fn operators_in(&self, country: Country) -> Vec<Plmn> {
+        let there = self.networks.iter().filter(|(_, network)| network.country == country);
+        let plmn = |word: u64| u32::try_from(word).ok().and_then(Plmn::from_word);
+        let own = there.filter_map(|(word, n)| n.operator.or_else(|| plmn(word)));
+        let mut operators: Vec<Plmn> = own.collect();
+        operators.sort_unstable();
+        operators.dedup();
+        operators
     }
 
     /// The realm a network speaks from: the operator's own, else the standard's form.

@@ -51,12 +51,12 @@ impl Compiled {
     /// The plans, in the order of the file.
     #[must_use]
     pub fn plans(&self) -> Vec<PlanOutline> {
-        let outline = |plan: &crate::steer::Plan| PlanOutline {
+        let outline = |plan: &crate::steer::plan::Plan| PlanOutline {
             name: self.symbols.name(plan.name),
             customer: self.symbols.name(plan.customer),
             countries: plan.countries.clone(),
-            preferred: plan.preferred.clone(),
-            enforced: plan.mode == crate::Mode::Enforce,
+            preferred: plan.preferred().collect(),
+            enforced: plan.terms.mode == crate::Mode::Enforce,
         };
         self.steering.plans.iter().map(outline).collect()
     }

@@ -16,9 +16,9 @@ use procedure::{Act, Decision, Domain, Plmn, Procedure, Record, Time};
 
 use crate::Compiled;
 use crate::matcher::Facts;
-use crate::memory::Memory;
 use crate::networks::Country;
 use crate::screen::Tables;
+use crate::steer::memory::Memory;
 
 impl Compiled {
     /// Decides on one procedure; allocates nothing once the memory knows the subscriber.
@@ -52,17 +52,20 @@ impl Compiled {
             .visited
             .or_else(|| networks.of_title(procedure.serving?))
             .or_else(|| self.visited_by_names(procedure));
-        let (customer, home) = match (procedure.imsi, procedure.subscriber) {
-            (Some(imsi), _) => (self.customers.of(imsi), networks.home(imsi)),
+        let (owner, home) = match (procedure.imsi, procedure.subscriber) {
+            (Some(imsi), _) => (self.customers.owner(imsi), networks.home(imsi)),
             (None, Some(number)) => {
                 let home = networks.of_title(number);
-                (home.and_then(|home| self.customers.of_network(home)), home)
+                let customer = home.and_then(|home| self.customers.of_network(home));
+                (customer.map(|customer| (customer, None)), home)
             }
             (None, None) => (None, None),
         };
+        let device = procedure.tac.and_then(|tac| self.customers.device(tac));
         Facts {
             procedure,
-            customer: customer.map(|customer| customer.name),
+            customer: owner.map(|(customer, _)| customer.name),
+            device: device.or_else(|| owner?.1),
             home,
             visited,
             country: visited.map_or(Country::NONE, |visited| networks.country(visited)),

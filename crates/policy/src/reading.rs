@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use procedure::{Access, Act, Domain, Plmn, Refusal, Symbol, Symbols, Vocabulary};
 
 use crate::document::{At, Complaints, Section};
+use crate::networks::Country;
 use crate::{Networks, Source};
 
 /// Whether a rule acts.
@@ -26,6 +27,8 @@ pub(crate) struct Reading<'a> {
     pub(crate) vocabulary: &'a dyn Vocabulary,
     pub(crate) networks: &'a Networks,
     pub(crate) complaints: &'a Complaints,
+    /// The countries that are a customer's own, once customers have been read.
+    pub(crate) customers: RefCell<BTreeMap<Symbol, Vec<Country>>>,
     /// Names of rules so far, and where they stand.
     pub(crate) names: RefCell<BTreeMap<String, String>>,
 }
@@ -104,6 +107,7 @@ pub(crate) fn refusals() -> Vec<(&'static str, Refusal)> {
 pub(crate) enum Kind {
     Networks,
     Customers,
+    Devices,
     Steering,
     Routes,
     Screening,
@@ -111,12 +115,23 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const FILES: [(&'static str, Self); 5] = [
+    const FILES: [(&'static str, Self); 6] = [
         ("networks.toml", Self::Networks),
         ("customers.toml", Self::Customers),
+        ("devices.toml", Self::Devices),
         ("steering.toml", Self::Steering),
         ("routes.toml", Self::Routes),
         ("screening.toml", Self::Screening),
+    ];
+
+    /// The order in which rules are read: whatever is named was declared before.
+    pub(crate) const ORDER: [Self; 6] = [
+        Self::Customers,
+        Self::Devices,
+        Self::Routes,
+        Self::Steering,
+        Self::Screening,
+        Self::Cases,
     ];
 
     /// The kind of a source; a name that is none of ours is a complaint.

@@ -17,6 +17,9 @@ impl fmt::Display for Explanation {
         writeln!(f, "  customer  {}", self.customer.as_deref().unwrap_or("none of ours"))?;
         writeln!(f, "  home      {}", place(&self.home))?;
         writeln!(f, "  visited   {}", place(&self.visited))?;
+        if let Some(device) = self.device {
+            writeln!(f, "  device    {device}")?;
+        }
         writeln!(f, "\nBecause, in order:")?;
         if self.because.is_empty() {
             writeln!(f, "  no rule spoke")?;
@@ -72,6 +75,12 @@ fn sentence(said: &Said, attempt: u8) -> String {
         "preferred" => "accepts: the network is a preferred one".to_owned(),
         "settled" => "accepts: the subscriber was accepted here before and is held".to_owned(),
         "exit" => format!("gives in and holds ({}), after {attempt} here", exit_words(detail)),
+        "resend" => {
+            "says again what it said: no handset asks again so soon, the network insists".to_owned()
+        }
+        "override" => "holds, with its own terms".to_owned(),
+        "barred" => "bars this network: nobody roams here".to_owned(),
+        "learned" => format!("knows: of 100 refused here, {detail} turn up on a preferred network"),
         "replay" => "says again what it said: the message is a repeat".to_owned(),
         "to" => format!("leads to group {detail}"),
         _ => "accepts".to_owned(),
@@ -84,6 +93,11 @@ fn exit_words(exit: &str) -> &str {
         "total" => "the refusals of the whole episode are used up",
         "time" => "the episode has lasted long enough",
         "no-preferred" => "no preferred network is there to go to",
+        "not-reached" => "who is refused here does not turn up on a preferred network",
+        "returns" => "the device came back and tried no other network",
+        "preferred-down" => "registrations fail on every preferred network",
+        "preferred-failed" => "every preferred network failed this subscriber",
+        "home-failing" => "the home network fails",
         other => other,
     }
 }

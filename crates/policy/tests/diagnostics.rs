@@ -13,8 +13,13 @@ use words::Words;
 fn told(sources: &[Source]) -> Vec<String> {
     let symbols = Symbols::default();
     let peers = [("hss1".to_owned(), LinkId(0)), ("hss2".to_owned(), LinkId(1))];
-    let context =
-        Context { symbols: &symbols, vocabulary: &Words, peers: Some(&peers), groups: &[] };
+    let context = Context {
+        symbols: &symbols,
+        vocabulary: &Words,
+        peers: Some(&peers),
+        groups: &[],
+        started_unix_s: 0,
+    };
     match compile(sources, &context) {
         Ok(compiled) => desk::lines(compiled.warnings()),
         Err(mistakes) => desk::lines(&mistakes),
@@ -169,7 +174,13 @@ fn a_case_that_fails_says_where_it_stands_and_what_came_instead() {
          expect = { verdict = \"forward\", rule = \"iberia-gb\" }\n",
     ));
     let symbols = Symbols::default();
-    let context = Context { symbols: &symbols, vocabulary: &Words, peers: None, groups: &[] };
+    let context = Context {
+        symbols: &symbols,
+        vocabulary: &Words,
+        peers: None,
+        groups: &[],
+        started_unix_s: 0,
+    };
     let compiled = compile(&sources, &context).expect("right files");
     let report = compiled.run_cases(&Words);
     assert_eq!(

@@ -42,7 +42,13 @@ fn desk() -> Desk {
 
 fn told(text: &str) -> Vec<String> {
     let symbols = Symbols::default();
-    let context = Context { symbols: &symbols, vocabulary: &Words, peers: None, groups: &[] };
+    let context = Context {
+        symbols: &symbols,
+        vocabulary: &Words,
+        peers: None,
+        groups: &[],
+        started_unix_s: 0,
+    };
     let sources = [Source::new("p/networks.toml", text)];
     compile(&sources, &context).map_or_else(|mistakes| desk::lines(&mistakes), |_| Vec::new())
 }
@@ -104,7 +110,13 @@ fn the_numbers_of_two_stacks_are_not_one_anothers_repeats() {
 fn a_number_in_the_place_of_names_tells_visited_home_and_customer() {
     let sources = [desk::sources(desk::PLANS), vec![networks()]].concat();
     let symbols = Symbols::default();
-    let context = Context { symbols: &symbols, vocabulary: &Words, peers: None, groups: &[] };
+    let context = Context {
+        symbols: &symbols,
+        vocabulary: &Words,
+        peers: None,
+        groups: &[],
+        started_unix_s: 0,
+    };
     let compiled = compile(&sources, &context).expect("right files");
     let memory = policy::Memory::new(1024, 1);
     let decide = |procedure: Procedure<'_>| {

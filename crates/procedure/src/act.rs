@@ -89,6 +89,10 @@ pub struct Procedure<'a> {
     pub operation: u32,
     /// The subscriber, where the message names one.
     pub imsi: Option<Imsi>,
+    /// The first eight digits of the equipment's identity (Type Allocation Code), where the message
+    /// names it.
+    //= TS 23.003 §6.2.1
+    pub tac: Option<u32>,
     /// The subscriber's number, where the message names one (MSISDN, E.164).
     pub subscriber: Option<Digits>,
     /// The visited network, where the message names one.
@@ -136,6 +140,7 @@ impl Procedure<'_> {
             application: 0,
             operation: 0,
             imsi: None,
+            tac: None,
             subscriber: None,
             visited: None,
             serving: None,

@@ -1,6 +1,6 @@
 //! What shall happen to a procedure, and because of which rules.
 
-use crate::{Plmn, Symbol};
+use crate::{Plmn, Provenance, Symbol};
 
 /// Most reasons one decision carries; further ones are dropped, the verdict stands.
 pub const BECAUSE_MAX: usize = 6;
@@ -81,6 +81,17 @@ pub enum Outcome {
     Exit(Exit),
     /// A repeat: the stored decision again.
     Replay,
+    /// The visited network asked again faster than a handset can: the same verdict, not counted.
+    Resend,
+    /// This override's terms hold instead of the plan's.
+    Override,
+    /// Nobody of this customer is to roam there.
+    Barred,
+    /// Of a hundred devices refused in this area, so many turn up on a preferred network.
+    Learned {
+        /// The estimate.
+        moved_pct: u8,
+    },
     /// The route leads to this group.
     To(Symbol),
 }
@@ -96,6 +107,16 @@ pub enum Exit {
     Time,
     /// The plan says that no preferred network is there to go to.
     NoPreferred,
+    /// Where the device is, refused ones do not turn up on a preferred network.
+    NotReached,
+    /// The device came back to this network and tried no other: set to it by hand, or blind.
+    Returns,
+    /// Registrations on every preferred network fail.
+    PreferredDown,
+    /// Every preferred network refused or failed this subscriber.
+    PreferredFailed,
+    /// The home network itself fails.
+    HomeFailing,
 }
 
 /// One rule that spoke.
@@ -164,6 +185,21 @@ pub struct Decision {
 }
 
 impl Decision {
+    /// Where a refusal of this decision comes from.
+    #[must_use]
+    pub fn provenance(&self) -> Provenance {
+        match self.refused_by {
+            Some(Stage::Limit) => Provenance::Limit,
+            Some(Stage::Screen) => Provenance::Screening,
+            Some(Stage::Steer) if self.because.iter().any(|r| r.outcome == Outcome::Barred) => {
+                Provenance::Barring
+            }
+            Some(Stage::Steer) => Provenance::Steering,
+            Some(Stage::Route) => Provenance::Unroutable,
+            None => Provenance::None,
+        }
+    }
+
     /// A decision that nothing has spoken on yet.
     #[must_use]
     pub fn forward(group: Option<Symbol>) -> Self {
@@ -250,11 +286,26 @@ impl Exit {
             Self::Total => "total",
             Self::Time => "time",
             Self::NoPreferred => "no-preferred",
+            Self::NotReached => "not-reached",
+            Self::Returns => "returns",
+            Self::PreferredDown => "preferred-down",
+            Self::PreferredFailed => "preferred-failed",
+            Self::HomeFailing => "home-failing",
         }
     }
 
     /// Every exit, for tables.
-    pub const ALL: [Self; 4] = [Self::Attempts, Self::Total, Self::Time, Self::NoPreferred];
+    pub const ALL: [Self; 9] = [
+        Self::Attempts,
+        Self::Total,
+        Self::Time,
+        Self::NoPreferred,
+        Self::NotReached,
+        Self::Returns,
+        Self::PreferredDown,
+        Self::PreferredFailed,
+        Self::HomeFailing,
+    ];
 }
 
 impl Outcome {
@@ -269,6 +320,10 @@ impl Outcome {
             Self::Settled => "settled",
             Self::Exit(_) => "exit",
             Self::Replay => "replay",
+            Self::Resend => "resend",
+            Self::Override => "override",
+            Self::Barred => "barred",
+            Self::Learned { .. } => "learned",
             Self::To(_) => "to",
         }
     }

@@ -295,6 +295,20 @@ impl Plmn {
         self.0
     }
 
+    /// The network that [`Self::word`] gave; `None` for a word that it never gives.
+    #[must_use]
+    pub const fn from_word(word: u32) -> Option<Self> {
+        let mut shift = 4;
+        while shift < 24 {
+            if word >> shift & 0xf > 9 {
+                return None;
+            }
+            shift += 4;
+        }
+        let last = word & 0xf;
+        if word >> 24 != 0 || (last > 9 && last != 0xf) { None } else { Some(Self(word)) }
+    }
+
     /// Five or six ASCII digits into `buffer`; the part that was written.
     #[must_use]
     pub fn write(self, buffer: &mut [u8; 6]) -> &[u8] {

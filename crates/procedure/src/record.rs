@@ -1,8 +1,8 @@
 //! What happened: one flat value for each exchange.
 
 use crate::{
-    Access, Act, Because, Domain, Exit, Imsi, LinkId, Malformed, Plmn, StackId, Stage, Symbol,
-    Time, WorkerId,
+    Access, Act, Because, Domain, Exit, Imsi, LinkId, Malformed, Plmn, StackId, Symbol, Time,
+    WorkerId,
 };
 
 /// A result as the protocol codes it, base and experimental told apart.
@@ -62,6 +62,8 @@ pub enum Provenance {
     None,
     /// Our steering.
     Steering,
+    /// The customer's subscribers do not roam there at all.
+    Barring,
     /// Our limits.
     Limit,
     /// Our screening.
@@ -162,24 +164,13 @@ impl Provenance {
         match self {
             Self::None => "none",
             Self::Steering => "steering",
+            Self::Barring => "barring",
             Self::Limit => "limit",
             Self::Screening => "screening",
             Self::Relayed => "relayed",
             Self::Unroutable => "unroutable",
             Self::Expired => "expired",
             Self::Protocol => "protocol",
-        }
-    }
-
-    /// What a refusal by `stage` is called.
-    #[must_use]
-    pub const fn of_stage(stage: Option<Stage>) -> Self {
-        match stage {
-            Some(Stage::Limit) => Self::Limit,
-            Some(Stage::Screen) => Self::Screening,
-            Some(Stage::Steer) => Self::Steering,
-            Some(Stage::Route) => Self::Unroutable,
-            None => Self::None,
         }
     }
 }

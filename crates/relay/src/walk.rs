@@ -51,6 +51,7 @@ pub(crate) fn attend<S: Stack>(
                     }
                     let ticket = core.dialogues.open(came.octets, |request| Dialogue {
                         request,
+                        held_octets: 0,
                         asker_label: label,
                         check,
                         asker_generation: generation,
@@ -318,7 +319,7 @@ pub(crate) fn provenance(
     match refusal {
         Refusal::Loop if procedure.looped => Provenance::Protocol,
         _ if procedure.spoofed => Provenance::Screening,
-        _ => Provenance::of_stage(decision.refused_by),
+        _ => decision.provenance(),
     }
 }
 

@@ -4,6 +4,7 @@
 mod collision;
 mod failover;
 mod reload;
+mod restart;
 mod steering;
 mod tls;
 mod tools;

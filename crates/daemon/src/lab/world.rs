@@ -52,6 +52,7 @@ impl World {
             vocabulary: &vocabulary,
             peers: Some(&links),
             groups: &groups,
+            started_unix_s: 0,
         };
         let rules = policy::compile(&config::rules(&loaded.sources), &context)
             .map_err(|list| format!("{} mistakes in the policies", list.len()))?;

@@ -27,6 +27,7 @@ pub(crate) fn describe<'a>(shared: &Shared, view: &View<'a>, arrival: &Arrival) 
         application: header.application,
         operation: header.command,
         imsi: imsi(view),
+        tac: view.imei.and_then(tac),
         visited: view.visited.and_then(|octets| Plmn::from_octets(octets.try_into().ok()?)),
         origin,
         destination,
@@ -74,6 +75,15 @@ const fn node<'a>(host: Option<&'a [u8]>, realm: Option<&'a [u8]>) -> Node<'a> {
 fn imsi(view: &View<'_>) -> Option<Imsi> {
     let carries = matches!(view.header.application, S6A | S13 | S6C | SGD | SLG | SLH | SWX);
     if carries { view.user_name.and_then(Imsi::from_ascii) } else { None }
+}
+
+/// The Type Allocation Code that an IMEI begins with.
+//= TS 23.003 §6.2.1
+//= TS 29.272 §7.3.4
+fn tac(imei: &[u8]) -> Option<u32> {
+    imei.get(..8)?.iter().try_fold(0, |tac, digit| {
+        digit.is_ascii_digit().then(|| tac * 10 + u32::from(digit - b'0'))
+    })
 }
 
 /// The same for every repeat of a request, whichever way it came: origin and End-to-End Identifier

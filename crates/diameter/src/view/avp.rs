@@ -32,6 +32,8 @@ pub mod code {
     pub const EXPERIMENTAL_RESULT_CODE: u32 = 298;
     pub const INBAND_SECURITY_ID: u32 = 299;
     pub const RAT_TYPE: u32 = 1032;
+    pub const TERMINAL_INFORMATION: u32 = 1401;
+    pub const IMEI: u32 = 1402;
     pub const ULR_FLAGS: u32 = 1405;
     pub const VISITED_PLMN_ID: u32 = 1407;
     pub const REQUESTED_EUTRAN_AUTHENTICATION_INFO: u32 = 1408;

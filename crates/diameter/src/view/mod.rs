@@ -53,6 +53,8 @@ pub struct View<'a> {
     pub rat: Option<u32>,
     /// ULR-Flags.
     pub ulr_flags: Option<u32>,
+    /// IMEI of the Terminal-Information.
+    pub imei: Option<&'a [u8]>,
     /// An AIR asks for E-UTRAN vectors.
     pub wants_eutran: bool,
     /// An AIR asks for UTRAN or GERAN vectors.
@@ -106,6 +108,7 @@ impl<'a> View<'a> {
             visited: None,
             rat: None,
             ulr_flags: None,
+            imei: None,
             wants_eutran: false,
             wants_utran: false,
             result: Code::None,
@@ -174,6 +177,11 @@ impl<'a> View<'a> {
             code::ULR_FLAGS => {
                 let before = std::mem::replace(&mut self.ulr_flags, avp.number());
                 before.map(|_| "ULR-Flags")
+            }
+            code::TERMINAL_INFORMATION => {
+                let mut inner = Avps::new(avp.data, 0).map_while(Result::ok);
+                self.imei = inner.find(|avp| avp.code == code::IMEI).map(|avp| avp.data);
+                None
             }
             code::REQUESTED_EUTRAN_AUTHENTICATION_INFO => {
                 self.wants_eutran = true;

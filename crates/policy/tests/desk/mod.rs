@@ -36,6 +36,9 @@ country = "GB"
 preferred = ["23430"]
 "#;
 
+/// 2026-11-25 00:00 UTC.
+pub const STARTED_UNIX_S: u64 = 20_782 * 86_400;
+
 pub struct Desk {
     pub engine: Engine,
     pub now: Cell<u64>,
@@ -55,6 +58,8 @@ pub struct Message {
     /// asker's realm.
     pub node: Option<&'static str>,
     pub exchange: Option<u64>,
+    pub host: &'static str,
+    pub tac: Option<u32>,
     pub origin_realm: Option<&'static str>,
     pub destination_realm: &'static str,
 }
@@ -68,6 +73,8 @@ pub const ULR: Message = Message {
     visited: "23415",
     node: None,
     exchange: None,
+    host: "mme1",
+    tac: None,
     origin_realm: None,
     destination_realm: "epc.mnc007.mcc214.3gppnetwork.org",
 };
@@ -91,6 +98,7 @@ impl Desk {
             peers: None,
             groups: Vec::new(),
             memory: Arc::new(Memory::new(subscribers_max, 7)),
+            started_unix_s: STARTED_UNIX_S,
         };
         let engine =
             Engine::new(sources, setup).unwrap_or_else(|mistakes| panic!("{:?}", lines(&mistakes)));
@@ -110,7 +118,7 @@ impl Desk {
         let (origin, destination) = match message.node {
             Some(node) => (Node { host: node.as_bytes(), realm: b"" }, Node::default()),
             None => (
-                Node { host: b"mme1", realm: realm.as_bytes() },
+                Node { host: message.host.as_bytes(), realm: realm.as_bytes() },
                 Node { host: b"", realm: message.destination_realm.as_bytes() },
             ),
         };
@@ -122,6 +130,7 @@ impl Desk {
             application: 16_777_251,
             operation: 316,
             imsi: Some(message.imsi.parse().expect("an IMSI")),
+            tac: message.tac,
             visited: message.node.is_none().then_some(visited),
             serving: message.node.map(|node| node.parse().expect("a number")),
             origin,
@@ -137,6 +146,13 @@ impl Desk {
 
     /// The home network answers what was forwarded.
     pub fn home_answers(&self, message: &Message, decision: &Decision, success: bool) {
+        let code = Code::Base(if success { 2001 } else { 5012 });
+        self.home_says(message, decision, code, Finish::Answered);
+    }
+
+    /// What was forwarded ends with this code, or without an answer.
+    pub fn home_says(&self, message: &Message, decision: &Decision, code: Code, finish: Finish) {
+        let success = code == Code::Base(2001);
         let imsi: Imsi = message.imsi.parse().expect("an IMSI");
         self.engine.rules().learn(&Record {
             opened: self.time(),
@@ -157,10 +173,14 @@ impl Desk {
             home: decision.home,
             visited: decision.visited,
             preferred: decision.preferred,
-            finish: Finish::Answered,
-            code: Code::Base(if success { 2001 } else { 5012 }),
+            finish,
+            code,
             success,
-            provenance: if success { Provenance::None } else { Provenance::Relayed },
+            provenance: match finish {
+                _ if success => Provenance::None,
+                Finish::Expired => Provenance::Expired,
+                _ => Provenance::Relayed,
+            },
             attempt: decision.attempt,
             exit: decision.exit,
             because: Because::default(),
@@ -169,6 +189,15 @@ impl Desk {
             answer_octets: 0,
             exchange: 0,
         });
+    }
+
+    /// Says it, and has the home network accept what is forwarded.
+    pub fn attach(&self, message: &Message) -> String {
+        let decision = self.decide(message);
+        if matches!(decision.verdict, Verdict::Forward { .. }) {
+            self.home_answers(message, &decision, true);
+        }
+        self.word(&decision)
     }
 
     /// One word for a decision: `no1` to `no4`, `exit:…`, `preferred`, `settled`, …

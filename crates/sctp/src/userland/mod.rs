@@ -17,6 +17,7 @@ mod driver;
 mod packet;
 mod peer;
 mod shared;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::io;

@@ -1,6 +1,5 @@
 //! One association on the endpoint's thread: the engine, the peer's addresses, the owner's queues.
 
-use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +9,8 @@ use dcsctp::api::{
     SocketTime, StreamId,
 };
 
-use super::packet::Head;
 use super::shared::{Ending, Shared};
+use super::waiting::Waiting;
 use crate::interface::{Event, MESSAGE_OCTETS_MAX, Message, Settings};
 
 /// Octets of a packet: fits an Ethernet frame with IP, UDP and SCTP headers.
@@ -39,17 +38,9 @@ pub(super) enum Stage {
     Down(&'static str),
 }
 
-/// A packet that waits for its turn.
-pub(super) struct Arrived {
-    pub(super) octets: Vec<u8>,
-    pub(super) head: Head,
-    pub(super) from: IpAddr,
-    pub(super) udp_port: u16,
-}
-
 pub(super) struct Peer {
     socket: Socket,
-    pub(super) arrived: VecDeque<Arrived>,
+    pub(super) arrived: Waiting,
     pub(super) shared: Arc<Shared>,
     pub(super) port: u16,
     pub(super) paths: Vec<Path>,
@@ -117,7 +108,7 @@ impl Peer {
         let paths = birth.paths.into_iter();
         Self {
             socket: Socket::new("", &birth.options),
-            arrived: VecDeque::new(),
+            arrived: Waiting::default(),
             shared: birth.shared,
             port: birth.port,
             paths: paths.map(|(address, port)| Path { address, port, reachable: true }).collect(),

@@ -56,8 +56,7 @@ pub(crate) struct Ascii {
 impl Ascii {
     fn of(address: &sccp::Address<'_>) -> Self {
         let mut this = Self::default();
-        let digits = address.title.map_or(Digits::EMPTY, |title| title.digits());
-        this.length = digits.write(&mut this.octets).len();
+        this.length = address.title.map_or(0, |title| title.write(&mut this.octets));
         this
     }
 
@@ -85,8 +84,7 @@ impl<'a> View<'a> {
 
     /// A complaint about the user's part as one about the message.
     pub(crate) fn inside(&self, malformed: Malformed) -> Malformed {
-        let base = u32::try_from(self.data.user_offset()).unwrap_or(u32::MAX);
-        Malformed { offset: malformed.offset.saturating_add(base), ..malformed }
+        inside(&self.data, malformed)
     }
 
     /// Reads a whole DATA message.
@@ -98,20 +96,17 @@ impl<'a> View<'a> {
     pub fn new(frame: &'a [u8], ansi: bool) -> Result<Self, Malformed> {
         let data = Data::new(frame)?;
         let base = data.user_offset();
-        let mut view = Self::unread(data);
         if data.service != m3ua::SERVICE_SCCP {
-            return Ok(view);
+            return Ok(Self::unread(data));
         }
-        view.is_connection = data.user.first().is_some_and(|kind| is_connection(*kind));
-        if view.is_connection {
+        if data.user.first().is_some_and(|kind| is_connection(*kind)) {
             // What only passes by its point code need not be read.
-            view.connection = Connection::new(data.user, ansi).ok();
-            return Ok(view);
+            let connection = Connection::new(data.user, ansi).ok();
+            return Ok(Self { is_connection: true, connection, ..Self::unread(data) });
         }
-        let unit = Unitdata::new(data.user, ansi).map_err(|wrong| view.inside(wrong))?;
-        (view.calling, view.called) = (Ascii::of(&unit.calling), Ascii::of(&unit.called));
+        let unit = Unitdata::new(data.user, ansi).map_err(|wrong| inside(&data, wrong))?;
         let at = base + unit.data_offset();
-        view.tcap = match unit.segment {
+        let tcap = match unit.segment {
             Some(segment) if !segment.first => None,
             // What is given back may have been cut.
             _ if unit.is_service() => Transaction::part(unit.data, at).ok(),
@@ -119,8 +114,9 @@ impl<'a> View<'a> {
             Some(segment) if segment.remaining > 0 => None,
             _ => transaction(&unit, unit.data, at)?,
         };
-        view.unit = Some(unit);
-        Ok(view)
+        let (calling, called) = (Ascii::of(&unit.calling), Ascii::of(&unit.called));
+        // In its place at once: it is large, and made for each message.
+        Ok(Self { unit: Some(unit), tcap, calling, called, ..Self::unread(data) })
     }
 
     /// Reads the message whose segments are `frames`, each a whole DATA message. Its user's part is
@@ -149,6 +145,11 @@ impl<'a> View<'a> {
         whole.segments = Some(frames);
         Ok(whole)
     }
+}
+
+fn inside(data: &Data<'_>, malformed: Malformed) -> Malformed {
+    let base = u32::try_from(data.user_offset()).unwrap_or(u32::MAX);
+    Malformed { offset: malformed.offset.saturating_add(base), ..malformed }
 }
 
 /// The transaction in a user's part that is all there.

@@ -57,6 +57,8 @@ pub struct Map<'a> {
     pub domain: Domain,
     /// The subscriber.
     pub imsi: Option<Imsi>,
+    /// The Type Allocation Code of the equipment.
+    pub tac: Option<u32>,
     /// The subscriber's number.
     pub msisdn: Option<Digits>,
     /// The node that serves the subscriber.
@@ -72,6 +74,8 @@ const TAG_1: u32 = 0x81;
 const TAG_2: u32 = 0x82;
 const TAG_3: u32 = 0x83;
 const CONSTRUCTED_0: u32 = 0xa0;
+const CONSTRUCTED_4: u32 = 0xa4;
+const CONSTRUCTED_13: u32 = 0xad;
 /// Most fields of an argument that are looked at.
 const FIELDS_MAX: usize = 48;
 
@@ -93,6 +97,7 @@ impl<'a> Map<'a> {
             act: Act::Transit,
             domain: Domain::Unknown,
             imsi: None,
+            tac: None,
             msisdn: None,
             serving: None,
             argument,
@@ -103,10 +108,12 @@ impl<'a> Map<'a> {
             UPDATE_LOCATION => {
                 this.imsi = fields.imsi(OCTETS, 0);
                 this.serving = fields.number(OCTETS, 1).or_else(|| fields.number(TAG_1, 0));
+                this.tac = fields.tac(CONSTRUCTED_13);
             }
             UPDATE_GPRS_LOCATION => {
                 this.imsi = fields.imsi(OCTETS, 0);
                 this.serving = fields.number(OCTETS, 1);
+                this.tac = fields.tac(CONSTRUCTED_4);
             }
             SEND_AUTHENTICATION => {
                 this.imsi = fields.imsi(TAG_0, 0).or_else(|| fields.imsi(OCTETS, 0));
@@ -228,6 +235,15 @@ impl<'a> Fields<'a> {
 
     fn number(self, tag: u32, before: usize) -> Option<Digits> {
         number(self.find(tag, before)?)
+    }
+
+    /// The Type Allocation Code of an IMEISV in an ADD-Info.
+    //= TS 29.002 §7.6.6
+    //= TS 23.003 §6.2.2
+    fn tac(self, tag: u32) -> Option<u32> {
+        let imeisv = Fields(self.element(tag, 0)).find(TAG_0, 0)?;
+        halves(imeisv.get(..4)?)
+            .try_fold(0, |tac, digit| (digit <= 9).then(|| tac * 10 + u32::from(digit)))
     }
 
     /// The IMSI beside an LMSI.
