@@ -7,7 +7,7 @@ use super::figures::Figures;
 /// What is shown of each run, and how.
 type Row = (&'static str, fn(&Figures) -> String);
 
-const ROWS: [Row; 14] = [
+const ROWS: [Row; 15] = [
     ("on preferred after 1 min, %", |one| percent(one.preferred_share_1m)),
     ("on preferred after 10 min, %", |one| percent(one.preferred_share_10m)),
     ("… where one covers, %", |one| percent(one.reachable_share_10m)),
@@ -20,6 +20,7 @@ const ROWS: [Row; 14] = [
     ("no service max, s", |one| seconds(one.no_service_s.max)),
     ("… beyond the limit", |one| one.over_limit.to_string()),
     ("identities changed for it", |one| one.rotations.to_string()),
+    ("left to their user", |one| one.stranded.to_string()),
     ("exits", exits),
     ("error of shares, points", |one| {
         one.share_error.map_or_else(|| "-".to_owned(), |error| format!("{error:.1}"))

@@ -48,6 +48,9 @@ pub struct Figures {
     pub over_limit: u64,
     /// Modules that took their next identity while refusals kept them from service.
     pub rotations: u64,
+    /// Times that refusals left a handset that keeps to the letter of the standards with nothing
+    /// but forbidden networks: it waits for its user, and that time is in no other figure.
+    pub stranded: u64,
     /// Times that steering gave in, by reason.
     pub exits: BTreeMap<&'static str, u64>,
     /// How far the shares among preferred networks were from their targets ten minutes after
@@ -133,6 +136,7 @@ pub(super) struct Meter {
     /// Attempts that steering refused: each had its authentication.
     pub(super) attempts: u64,
     pub(super) rotations: u64,
+    pub(super) stranded: u64,
     curve: Vec<Point>,
     refused_before: u64,
 }
@@ -153,6 +157,7 @@ impl Meter {
             stretches: vec![UNREFUSED; scenario.subscribers as usize],
             attempts: 0,
             rotations: 0,
+            stranded: 0,
             curve: Vec::new(),
             refused_before: 0,
         }
@@ -271,6 +276,7 @@ impl Meter {
             no_service_s: Spread::of(refused),
             over_limit: overlong,
             rotations: self.rotations,
+            stranded: self.stranded,
             exits: ledger.exits.clone(),
             share_error,
             curve: self.curve,

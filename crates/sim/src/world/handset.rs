@@ -3,8 +3,9 @@
 //!
 //! **The clock of refusals** runs from the first refusal by steering until there is service again:
 //! without that refusal the handset would have been served then. It stands still while something
-//! else keeps the handset from service (no coverage, a failing home network, no power), so it tells
-//! what refusals cost, apart from the handset's own search before the first of them.
+//! else keeps the handset from service (no coverage, a failing home network, no power, a user who is
+//! waited for, which is counted by itself), so it tells what refusals cost, apart from the handset's
+//! own search before the first of them.
 
 use super::calendar::{Calendar, Why, millis, seconds};
 use super::ground::{Ground, NONE};

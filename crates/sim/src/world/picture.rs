@@ -147,6 +147,7 @@ mod tests {
             no_service_s: crate::world::Spread::default(),
             over_limit: 0,
             rotations: 0,
+            stranded: 0,
             exits: std::collections::BTreeMap::new(),
             share_error: None,
             curve: vec![Point { preferred_share: 50.0, refused_a_second: 8.0 }; 3],

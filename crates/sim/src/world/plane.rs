@@ -21,6 +21,8 @@ use crate::diameter::{base, parse};
 
 const GATEWAY: &str = "dra1.ipx.example";
 const GATEWAY_REALM: &str = "ipx.example";
+/// The world begins on an ordinary morning: plans know dates and hours.
+const STARTED_UNIX_S: u64 = 1_780_300_800;
 /// The gateway answers in an HSS's place after so long.
 const REQUEST_TIMEOUT_MS: u64 = 4000;
 /// The policy files of a run.
@@ -116,6 +118,7 @@ pub(super) fn engine(
             .map(|(name, link, _)| (name, vec![link]))
             .collect(),
         memory: Arc::new(Memory::new(subscribers.max(1 << 16), seed)),
+        started_unix_s: STARTED_UNIX_S,
     };
     Engine::new(&policies.0, setup).map(Arc::new)
 }

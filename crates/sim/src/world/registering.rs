@@ -3,8 +3,8 @@
 use super::super::calendar::{Why, millis, seconds};
 use super::super::ground::NONE;
 use super::{
-    ANSWER_S, ATTEMPTS_MAX, Behaviour, CS_ATTEMPTS_MAX, Cause, Handset, Op, PATIENCE, Said, Stage,
-    State, T3211_S, T3402_S, T3411_S,
+    ANSWER_S, ATTEMPTS_MAX, Behaviour, CS_ATTEMPTS_MAX, Cause, Handset, NEVER, News, Op, PATIENCE,
+    Said, Stage, State, T3211_S, T3402_S, T3411_S,
 };
 
 impl Handset {
@@ -168,6 +168,11 @@ impl Handset {
         self.state = State::Limited;
         self.tried = 0;
         let pause = if hard || self.is_strict {
+            // From here on it is its user's time: told apart, not hidden.
+            if self.refused_since != NEVER {
+                stage.news.push((id, News::Stranded));
+                self.excuse(stage.tick);
+            }
             self.around(seconds(class.toggle_s))
         } else {
             self.between(seconds(class.retry_s.0), seconds(class.retry_s.1))

@@ -382,6 +382,10 @@ impl Run<'_> {
                     self.meter.rotations += 1;
                     None
                 }
+                News::Stranded => {
+                    self.meter.stranded += 1;
+                    None
+                }
             };
             self.trace(subscriber, || format!("{news:?}"));
             if let Some(failure) = failure {

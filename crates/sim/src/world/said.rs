@@ -83,4 +83,6 @@ pub(super) enum News {
     Unserved { ticks: u32 },
     /// It took its next identity while refusals kept it from service.
     Rotated,
+    /// Refusals left it without service until its user acts.
+    Stranded,
 }
