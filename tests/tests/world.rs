@@ -9,6 +9,8 @@ use sim::world::{
 };
 
 const SUBSCRIBERS: u32 = 1_000;
+/// Enough that what is learned of areas, and shares, can be told from chance.
+const MANY: u32 = 2_000;
 
 fn scenario(name: &str) -> Scenario {
     let source = shipped(SCENARIOS, name).expect("a shipped scenario");
@@ -29,7 +31,7 @@ fn run(order: &Order) -> Result<Figures, Trouble> {
 
 /// All policies in a scenario, and what must hold between them whatever they are tuned to.
 fn compare(name: &str) -> Vec<Figures> {
-    let scenario = scenario(name);
+    let scenario = scenario(name).with_subscribers(MANY);
     world::check(&scenario).expect("its plans are right");
     let figures: Vec<Figures> = STYLES
         .iter()
@@ -47,17 +49,27 @@ fn compare(name: &str) -> Vec<Figures> {
     assert!(paper.refused > 0 && !paper.exits.is_empty());
     assert!(paper.preferred_share_10m > none.preferred_share_10m + 5.0, "steering moves people");
     assert!((5.0..30.0).contains(&paper.extra_signalling_pct), "of the order that is measured");
-    assert!(ours.preferred_share_10m >= paper.preferred_share_10m - 1.0);
-    assert!(ours.extra_signalling_pct <= paper.extra_signalling_pct);
+    // Of thousands of subscribers the aim is one point (`--compare` says where it is missed): among
+    // these few, chance is another.
+    assert!(ours.preferred_share_10m >= paper.preferred_share_10m - 2.0);
+    assert!(ours.extra_signalling_pct <= paper.extra_signalling_pct * 1.02);
     assert_eq!(ours.over_limit, 0);
     assert!(ours.no_service_s.max <= 60.0);
     for one in &figures {
         assert!(one.no_service_s.p50 <= one.no_service_s.p95);
         assert!(one.no_service_s.p99 <= one.no_service_s.max);
         assert!(one.served_share_10m > 90.0, "{}: {}", one.policy, one.served_share_10m);
-        assert!(one.transactions > u64::from(SUBSCRIBERS) * 2);
+        assert!(one.transactions > u64::from(MANY) * 2);
     }
     figures
+}
+
+/// Where many cannot be moved, to learn that halves what steering costs.
+fn halves(figures: &[Figures]) {
+    let of = |policy: &str| figures.iter().find(|one| one.policy == policy).expect("it ran");
+    let (paper, ours) = (of("paper"), of("ours"));
+    assert!(ours.extra_signalling_pct < paper.extra_signalling_pct / 2.0);
+    assert!(ours.no_service_s.p95 < paper.no_service_s.p95 / 1.5);
 }
 
 #[test]
@@ -73,16 +85,17 @@ fn half_covered() {
     let figures = compare("half-covered");
     let apart = |one: &Figures| one.reachable_share_10m > one.preferred_share_10m + 10.0;
     assert!(figures.iter().all(apart), "many are where no preferred network is");
+    halves(&figures);
 }
 
 #[test]
 fn the_border() {
-    compare("border");
+    halves(&compare("border"));
 }
 
 #[test]
 fn the_fleet() {
-    compare("iot-fleet");
+    halves(&compare("iot-fleet"));
 }
 
 /// A run may be repeated to the octet, and another seed gives another one.
