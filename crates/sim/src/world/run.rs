@@ -165,8 +165,15 @@ impl Prepared {
         progress: &mut dyn FnMut(&Progress),
     ) -> Result<Figures, Trouble> {
         let ground = &self.ground;
-        let engine =
-            plane::engine(ground, &self.policies, order.seed).map_err(Trouble::Policies)?;
+        // Plans with a style's keys over them stand in no file.
+        let laid_over = |mut mistake: Diagnostic| {
+            if mistake.file == "steering.toml" {
+                mistake.file = format!("`{}` over {}", order.style.name, ground.scenario.name);
+            }
+            mistake
+        };
+        let engine = plane::engine(ground, &self.policies, order.seed)
+            .map_err(|mistakes| Trouble::Policies(mistakes.into_iter().map(laid_over).collect()))?;
         let mut plane = Plane::new(ground, engine, order.seed).map_err(Trouble::Plane)?;
         plane.ledger.loses_every = order.faults.loses_records;
         let enforces = order.style.enforces_service;
