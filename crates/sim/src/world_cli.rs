@@ -109,7 +109,7 @@ fn one(order: &Order, quiet: bool) -> Result<Figures, Halt> {
     let title = format!("{}, {}", order.scenario.name, order.style.name);
     let mut line = Line::new(title.clone(), quiet);
     let done = world::run(order, &mut |progress| line.show(progress));
-    line.end();
+    line.end(if done.is_ok() { "done" } else { "ended" });
     done.map_err(|trouble| match trouble {
         Trouble::Policies(mistakes) => Halt::Files(mistakes),
         Trouble::Plane(what) => Halt::Said(what),
@@ -198,13 +198,13 @@ impl Line {
         (self.shown, self.before) = (Instant::now(), progress.transactions);
     }
 
-    fn end(&self) {
+    fn end(&self, how: &str) {
         if self.quiet {
             return;
         }
         let head = if self.lively { "\r\x1b[K" } else { "" };
         let seconds = self.started.elapsed().as_secs_f64();
-        eprintln!("{head}{}: done in {seconds:.1} s", self.title);
+        eprintln!("{head}{}: {how} in {seconds:.1} s", self.title);
     }
 }
 
