@@ -17,7 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("stacks", &["diameter", "ss7", "relay", "procedure"]),
     ("sctp", &[]),
     ("net", &["relay", "procedure", "sctp"]),
-    ("sim", &["sctp"]),
+    ("sim", &["sctp", "policy", "procedure", "relay", "stacks"]),
     ("ctl", &["config", "policy", "stacks", "procedure"]),
     (
         "daemon",
@@ -100,5 +100,38 @@ fn files_stay_short_and_only_stacks_names_a_stack() {
             wrong.push(format!("{shown} names a stack"));
         }
     }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The simulator judges the gateway with codecs of its own. Only its world drives the real value, and
+/// that too without the stacks' views.
+#[test]
+fn only_the_world_of_the_simulator_knows_the_gateway() {
+    let folder = root().join("crates/sim/src");
+    let mut files = Vec::new();
+    sources(&folder, &mut files);
+    assert!(files.len() > 30, "the sources were not found");
+    let gateway = ["policy::", "procedure::", "relay::", "stacks::"];
+    let mut wrong = Vec::new();
+    let mut worldly = 0;
+    for path in files {
+        let text = std::fs::read_to_string(&path).expect("a source");
+        let uses = text.lines().any(|line| {
+            let line = line.trim_start();
+            gateway.iter().any(|name| line.starts_with(&format!("use {name}")))
+        });
+        let is_world = path.starts_with(folder.join("world"));
+        worldly += usize::from(is_world && uses);
+        if uses && !is_world {
+            wrong.push(format!("{} knows the gateway", path.display()));
+        }
+        if ["::view", "::describe", "::rewrite"].iter().any(|verb| {
+            text.contains(&format!("diameter{verb}")) || text.contains(&format!("ss7{verb}"))
+        }) && !text.contains("ss7::view::m3ua::{PointCode")
+        {
+            wrong.push(format!("{} reads with the gateway's eyes", path.display()));
+        }
+    }
+    assert!(worldly > 3, "the world was not found");
     assert!(wrong.is_empty(), "{wrong:#?}");
 }

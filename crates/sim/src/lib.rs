@@ -16,6 +16,7 @@ pub mod roaming;
 pub mod ss7;
 pub mod tally;
 mod wire;
+pub mod world;
 
 pub use diameter::base::Identity;
 pub use ids::{ImsiRange, Plmn};

@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "a program: it has threads, sockets and a clock")]
 
 mod signalling;
+mod world_cli;
 
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -37,6 +38,8 @@ enum Peer {
     Vlr(signalling::VisitedArgs),
     /// A visited SGSN: the same with UGL
     Sgsn(signalling::VisitedArgs),
+    /// A whole world in virtual time, to judge steering in: figures and checkers
+    World(world_cli::WorldArgs),
 }
 
 #[derive(Args)]
@@ -164,6 +167,7 @@ fn main() -> ExitCode {
         Peer::Hlr(args) => signalling::hlr(args),
         Peer::Vlr(args) => signalling::visited(Role::Vlr, args),
         Peer::Sgsn(args) => signalling::visited(Role::Sgsn, args),
+        Peer::World(args) => Ok(world_cli::world(&args)),
     };
     done.unwrap_or_else(|error| {
         eprintln!("ipxsim: {error}");
