@@ -41,7 +41,9 @@ fn a_preferred_network_is_accepted_and_ends_the_episode_once_its_time_is_over() 
     assert_eq!((desk.word(&accepted).as_str(), accepted.preferred), ("preferred", Some(true)));
     desk.home_answers(&preferred, &accepted, true);
     assert_eq!(desk.wait_ms(10_000).say(&ULR), "no3", "bouncing at once goes on counting");
+    assert_eq!(desk.wait_ms(10_000).attach(&preferred), "preferred");
     assert_eq!(desk.wait_ms(600_000).say(&ULR), "no1", "later it is a new visit");
+    assert_eq!(desk.wait_ms(600_000).say(&ULR), "exit:time", "of somebody who is still refused");
 }
 
 #[test]

@@ -392,6 +392,8 @@ impl Episode {
         if self.refusals() == 0 {
             self.stamp = now;
         }
+        // Wherever they had arrived, they are there no more.
+        self.flags.set(Flags::REACHED, false);
         self.counted = short(now.since(self.stamp));
         if let Some(slot) = place.and_then(|place| self.slots.get_mut(place)) {
             let settled = slot.0 & Slot::SETTLED;
