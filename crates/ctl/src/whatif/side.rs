@@ -17,7 +17,7 @@ use procedure::{
     Stage, Symbol, Time, WorkerId,
 };
 
-use super::moves::{Moves, TRIAL_US};
+use super::moves::Moves;
 use super::progress::Progress;
 use super::tally::{Away, Person, Tally, Verdict};
 use super::traffic::{End, Event, Traffic};
@@ -26,8 +26,6 @@ use super::traffic::{End, Event, Traffic};
 const RETRY_US: u64 = 10_000_000;
 /// Made-up registrations that follow one recorded: more than any episode has refusals.
 const TRIES_MAX: u8 = 40;
-/// Messages of one attach come within this time.
-const ATTACH_US: u64 = 3_000_000;
 /// How long the home network takes to answer where no record tells.
 const ANSWER_US: u32 = 100_000;
 
@@ -203,13 +201,12 @@ impl<'t> Side<'t> {
     fn is_passed_over(&mut self, event: &Event) -> bool {
         let Some((key, operator)) = self.place(event, None) else { return false };
         let person = self.tally.people.entry(key).or_default();
-        let Some(away) = person.away else { return false };
+        let Some(away) = &mut person.away else { return false };
         if event.opened_us > away.until_us {
             person.away = None;
             return false;
         }
-        let age_us = event.opened_us.saturating_sub(away.since_us);
-        if operator == away.network && age_us <= ATTACH_US {
+        if away.takes(event.opened_us, operator, event.domain) {
             return false;
         }
         if away.until_accepted && event.end == End::Accepted {
@@ -269,12 +266,12 @@ impl<'t> Side<'t> {
 
     /// The subscriber is served, unless the home network says no.
     fn serve(&mut self, event: &Event, ask: &Ask, decision: &Decision, accepted: bool) {
-        let Some((key, operator)) = self.place(event, ask.elsewhere) else { return };
         if !accepted {
             return;
         }
+        self.tally.accepted += 1;
+        let Some((key, operator)) = self.place(event, ask.elsewhere) else { return };
         let tally = &mut self.tally;
-        tally.accepted += 1;
         tally.planned += u64::from(decision.preferred.is_some());
         tally.preferred += u64::from(decision.preferred == Some(true));
         let person = tally.people.entry(key).or_default();
@@ -292,9 +289,7 @@ impl<'t> Side<'t> {
             && matches!(event.end, End::Refused | End::Barred)
             && person.away.is_none()
         {
-            let until_us = ask.at_us.saturating_add(TRIAL_US);
-            let (since_us, network) = (ask.at_us, operator);
-            person.away = Some(Away { since_us, until_us, network, until_accepted: true });
+            person.away = Some(Away::new(ask.at_us, operator, event.domain, true));
         }
     }
 
@@ -329,9 +324,7 @@ impl<'t> Side<'t> {
         self.later(at_us, What::Ask(Ask { at_us, elsewhere, tries: ask.tries + 1, ..*ask }));
         let person = self.tally.people.entry(key).or_default();
         if person.away.is_none() {
-            let until_us = ask.at_us.saturating_add(TRIAL_US);
-            let (since_us, network) = (ask.at_us, operator);
-            person.away = Some(Away { since_us, until_us, network, until_accepted: false });
+            person.away = Some(Away::new(ask.at_us, operator, event.domain, false));
         }
     }
 

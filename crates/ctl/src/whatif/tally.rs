@@ -3,8 +3,12 @@
 use std::collections::{BTreeSet, HashMap};
 
 use policy::Country;
-use procedure::{Decision, Exit, Outcome, Plmn, Stage, Symbol};
+use procedure::{Decision, Domain, Exit, Outcome, Plmn, Stage, Symbol};
 
+use super::moves::TRIAL_US;
+
+/// Messages of one attach come within this time.
+const ATTACH_US: u64 = 3_000_000;
 /// Networks of a country that a subscriber's refusals are told apart on.
 const REFUSED_NETWORKS_MAX: usize = 8;
 
@@ -89,8 +93,30 @@ pub(crate) struct Away {
     pub(crate) until_us: u64,
     /// Where: further domains of the same attach still come from there.
     pub(crate) network: Plmn,
+    /// Those that have come, in the order of [`Domain::ALL`].
+    pub(crate) domains: [bool; Domain::ALL.len()],
     /// It ends when the records tell of an acceptance.
     pub(crate) until_accepted: bool,
+}
+
+impl Away {
+    /// From now on, for as long as a trial lasts.
+    pub(crate) fn new(since_us: u64, network: Plmn, domain: Domain, until_accepted: bool) -> Self {
+        let until_us = since_us.saturating_add(TRIAL_US);
+        let domains = Domain::ALL.map(|known| known == domain);
+        Self { since_us, until_us, network, domains, until_accepted }
+    }
+
+    /// Whether a recorded registration belongs to the attach that it began with: it then happens all
+    /// the same, once for each domain.
+    pub(crate) fn takes(&mut self, at_us: u64, network: Plmn, domain: Domain) -> bool {
+        if network != self.network || at_us.saturating_sub(self.since_us) > ATTACH_US {
+            return false;
+        }
+        let place = Domain::ALL.iter().position(|known| *known == domain);
+        let own = place.and_then(|place| self.domains.get_mut(place));
+        own.is_some_and(|own| !std::mem::replace(own, true))
+    }
 }
 
 impl Tally {
