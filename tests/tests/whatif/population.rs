@@ -41,13 +41,25 @@ pub(crate) struct Handset {
     pub(crate) manner: Manner,
     /// The home network says no to it.
     pub(crate) denied: bool,
+    /// Each try comes over these, one soon after the other.
+    pub(crate) domains: &'static [Domain],
+    /// So long after it was accepted it registers again.
+    pub(crate) again_ms: Option<u64>,
 }
+
+/// Over 2G and 3G: location update and GPRS location update.
+pub(crate) const COMBINED: &[Domain] = &[Domain::Cs, Domain::Ps];
+/// Between two domains of one try.
+const BETWEEN_MS: u64 = 150;
+/// The number of a try that comes again later.
+const AGAIN: u64 = 100;
 
 /// What really happened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Truth {
     pub(crate) registrations: u64,
     pub(crate) refused: u64,
+    pub(crate) refused_tries: u64,
     pub(crate) barred: u64,
     pub(crate) people_refused: u64,
     pub(crate) on_preferred: u64,
@@ -62,6 +74,8 @@ pub(crate) fn handsets(count: u64, every_ms: u64, moves_pct: u64) -> Vec<Handset
         network: NETWORKS[0],
         manner: if number * 37 % 100 < moves_pct { Manner::Moves } else { Manner::Insists },
         denied: false,
+        domains: &[Domain::Eps],
+        again_ms: None,
     };
     (0..count).map(handset).collect()
 }
@@ -129,40 +143,52 @@ pub(crate) fn live(
         let handset = &handsets[place];
         let imsi: Imsi = world::imsi(handset.number).parse().unwrap();
         let visited: Plmn = network.parse().unwrap();
-        let asked = |act, operation, at_ms: u64| Procedure {
+        let asked = |act, operation, domain: Domain, at_ms: u64| Procedure {
             act,
-            domain: Domain::Eps,
-            access: Access::FourG,
+            domain,
+            access: if domain == Domain::Eps { Access::FourG } else { Access::ThreeG },
             application: S6A,
             operation,
             imsi: Some(imsi),
             visited: Some(visited),
             origin: Node { host: network.as_bytes(), realm: b"" },
-            exchange: (place as u64) << 20 | tries << 4 | u64::from(operation == AIR),
+            exchange: (place as u64) << 20
+                | tries << 8
+                | (domain as u64) << 1
+                | u64::from(operation == AIR),
             ..Procedure::unknown(StackId(0), link(network), Time::from_ms(at_ms))
         };
-        let authentication = asked(Act::Authenticate, AIR, at_ms - 200);
+        let authentication = asked(Act::Authenticate, AIR, handset.domains[0], at_ms - 200);
         let decision = rules.decide(authentication.arrived, &authentication);
         write(&record(&authentication, &decision, false));
-        let registration = asked(Act::Register, ULR, at_ms);
-        let decision = rules.decide(registration.arrived, &registration);
-        let record = record(&registration, &decision, handset.denied);
-        rules.learn(&record);
-        write(&record);
-        truth.records += 2;
-        truth.registrations += 1;
-        match record.provenance {
-            Provenance::Steering => {
-                truth.refused += 1;
-                truth.people_refused += u64::from(tries == 0);
-                let next = match handset.manner {
-                    Manner::Moves => world::PREFERRED,
-                    Manner::Insists => network,
-                };
-                due.push(Reverse((at_ms + 10_000, place, next, tries + 1)));
+        truth.records += 1;
+        let mut next = None;
+        for (domain, after_ms) in handset.domains.iter().zip((0..).step_by(BETWEEN_MS as usize)) {
+            let registration = asked(Act::Register, ULR, *domain, at_ms + after_ms);
+            let decision = rules.decide(registration.arrived, &registration);
+            let record = record(&registration, &decision, handset.denied);
+            rules.learn(&record);
+            write(&record);
+            truth.records += 1;
+            truth.registrations += 1;
+            match record.provenance {
+                Provenance::Steering => {
+                    truth.refused += 1;
+                    truth.people_refused += u64::from(tries == 0 && after_ms == 0);
+                    next = Some(match handset.manner {
+                        Manner::Moves => world::PREFERRED,
+                        Manner::Insists => network,
+                    });
+                }
+                Provenance::Barring => truth.barred += 1,
+                _ => truth.on_preferred += u64::from(record.success && network == world::PREFERRED),
             }
-            Provenance::Barring => truth.barred += 1,
-            _ => truth.on_preferred += u64::from(record.success && network == world::PREFERRED),
+        }
+        if let Some(next) = next {
+            truth.refused_tries += 1;
+            due.push(Reverse((at_ms + 10_000, place, next, tries + 1)));
+        } else if let Some(again_ms) = handset.again_ms.filter(|_| tries < AGAIN) {
+            due.push(Reverse((at_ms + again_ms, place, network, AGAIN)));
         }
     }
     truth

@@ -47,6 +47,7 @@ pub(crate) fn read(path: &Path, gateway: &Gateway, key: &Key) -> Result<Traffic,
     progress.end();
     let tally = tally.map_err(|error| format!("{}: {error}", path.display()))?;
     let mut traffic = reader.traffic;
+    traffic.reading.capture = true;
     traffic.reading.files = 1;
     traffic.reading.unread += tally.unread + tally.lost;
     traffic.reading.torn = tally.torn;
@@ -218,6 +219,7 @@ impl<'k> Reader<'k> {
             repeat: procedure.repeat,
             dragged: 0,
             preferred: None,
+            attempt: 0,
             insists: false,
             held: false,
             end: End::Else,

@@ -31,9 +31,14 @@ pub(crate) fn notes(replay: &Replay<'_>, assumed: usize) -> Vec<String> {
         "extra signalling: refused registrations and the authentications up to 10 s before them, of \
          100 exchanges without them"
             .to_owned(),
-        "areas are told apart by the link that a record names; devices and nodes behind a link are \
-         not in records, so rules on them are not judged"
-            .to_owned(),
+        if reading.capture {
+            "an answer `roaming not allowed` is taken for steering's; who refused for another reason \
+             with the same code is among them"
+        } else {
+            "areas are told apart by the link that a record names; devices and nodes behind a link are \
+             not in records, so rules on them are not judged"
+        }
+        .to_owned(),
     ];
     let mut count = |number: u64, what: &str| {
         if number > 0 {

@@ -152,6 +152,7 @@ fn event(line: &Line, who: u32, node: u32, end: End) -> Event {
         repeat: line.repeat,
         dragged: 0,
         preferred: line.preferred,
+        attempt: line.attempt,
         insists: line.exit.is_some() && line.attempt > 0,
         held: is("settled"),
         end,

@@ -206,12 +206,10 @@ impl<'t> Side<'t> {
             person.away = None;
             return false;
         }
-        if away.takes(event.opened_us, operator, event.domain) {
+        if away.takes(event, operator) {
             return false;
         }
-        if away.until_accepted && event.end == End::Accepted {
-            person.away = None;
-        }
+        away.passes(event);
         true
     }
 
@@ -289,7 +287,7 @@ impl<'t> Side<'t> {
             && matches!(event.end, End::Refused | End::Barred)
             && person.away.is_none()
         {
-            person.away = Some(Away::new(ask.at_us, operator, event.domain, true));
+            person.away = Some(Away::new(event, ask.at_us, operator, true));
         }
     }
 
@@ -324,7 +322,7 @@ impl<'t> Side<'t> {
         self.later(at_us, What::Ask(Ask { at_us, elsewhere, tries: ask.tries + 1, ..*ask }));
         let person = self.tally.people.entry(key).or_default();
         if person.away.is_none() {
-            person.away = Some(Away::new(ask.at_us, operator, event.domain, false));
+            person.away = Some(Away::new(event, ask.at_us, operator, false));
         }
     }
 

@@ -6,6 +6,7 @@ use policy::Country;
 use procedure::{Decision, Domain, Exit, Outcome, Plmn, Stage, Symbol};
 
 use super::moves::TRIAL_US;
+use super::traffic::{End, Event};
 
 /// Messages of one attach come within this time.
 const ATTACH_US: u64 = 3_000_000;
@@ -93,6 +94,8 @@ pub(crate) struct Away {
     pub(crate) until_us: u64,
     /// Where: further domains of the same attach still come from there.
     pub(crate) network: Plmn,
+    /// The refusal that the records tell of then; other domains of it have the same number.
+    pub(crate) attempt: u8,
     /// Those that have come, in the order of [`Domain::ALL`].
     pub(crate) domains: [bool; Domain::ALL.len()],
     /// It ends when the records tell of an acceptance.
@@ -100,22 +103,37 @@ pub(crate) struct Away {
 }
 
 impl Away {
-    /// From now on, for as long as a trial lasts.
-    pub(crate) fn new(since_us: u64, network: Plmn, domain: Domain, until_accepted: bool) -> Self {
-        let until_us = since_us.saturating_add(TRIAL_US);
-        let domains = Domain::ALL.map(|known| known == domain);
-        Self { since_us, until_us, network, domains, until_accepted }
+    /// From this registration on, for as long as a trial lasts.
+    pub(crate) fn new(event: &Event, at_us: u64, network: Plmn, until_accepted: bool) -> Self {
+        Self {
+            since_us: at_us,
+            until_us: at_us.saturating_add(TRIAL_US),
+            network,
+            attempt: event.attempt,
+            domains: Domain::ALL.map(|known| known == event.domain),
+            until_accepted,
+        }
     }
 
     /// Whether a recorded registration belongs to the attach that it began with: it then happens all
     /// the same, once for each domain.
-    pub(crate) fn takes(&mut self, at_us: u64, network: Plmn, domain: Domain) -> bool {
-        if network != self.network || at_us.saturating_sub(self.since_us) > ATTACH_US {
+    pub(crate) fn takes(&mut self, event: &Event, network: Plmn) -> bool {
+        let age_us = event.opened_us.saturating_sub(self.since_us);
+        let is_next = event.end == End::Refused && event.attempt != self.attempt;
+        if network != self.network || age_us > ATTACH_US || is_next {
             return false;
         }
-        let place = Domain::ALL.iter().position(|known| *known == domain);
+        let place = Domain::ALL.iter().position(|known| *known == event.domain);
         let own = place.and_then(|place| self.domains.get_mut(place));
         own.is_some_and(|own| !std::mem::replace(own, true))
+    }
+
+    /// A recorded registration is passed over; with an acceptance that was waited for, and the other
+    /// domains of its attach, it is over.
+    pub(crate) fn passes(&mut self, event: &Event) {
+        if self.until_accepted && event.end == End::Accepted {
+            self.until_us = self.until_us.min(event.opened_us.saturating_add(ATTACH_US));
+        }
     }
 }
 

@@ -13,6 +13,8 @@ pub(crate) const EVENTS_MAX: usize = 1 << 22;
 const AUTHENTICATIONS_MAX: usize = 1 << 22;
 /// Most askers that are told apart.
 const NODES_MAX: usize = 1 << 16;
+/// Octets of an asker's name that are looked at: a DiameterIdentity has no more.
+const NAME_OCTETS_MAX: usize = 255;
 /// An authentication so long before a registration belongs to it.
 const DRAGGED_WITHIN_US: u64 = 10_000_000;
 
@@ -39,6 +41,8 @@ pub(crate) struct Event {
     pub(crate) dragged: u8,
     /// Whether the plan then in force preferred the network; nothing where that was not said.
     pub(crate) preferred: Option<bool>,
+    /// The number of the refusal on its network, as recorded.
+    pub(crate) attempt: u8,
     /// Steering gave in after refusals on this network: the device is one that insists.
     pub(crate) insists: bool,
     /// Steering left the subscriber in peace for what happened before.
@@ -85,6 +89,8 @@ pub(crate) struct Subscriber {
 /// How the reading went.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Reading {
+    /// It was a capture, and no records.
+    pub(crate) capture: bool,
     /// Files that were read.
     pub(crate) files: u64,
     /// Exchanges of any kind.
@@ -153,7 +159,9 @@ impl Traffic {
     }
 
     /// The place of an asker, made now if it is new; past the limit all are one.
-    pub(crate) fn node(&mut self, asker: Asker) -> u32 {
+    pub(crate) fn node(&mut self, mut asker: Asker) -> u32 {
+        asker.host.truncate(NAME_OCTETS_MAX);
+        asker.realm.iter_mut().for_each(|realm| realm.truncate(NAME_OCTETS_MAX));
         if let Some(place) = self.by_asker.get(&asker) {
             return *place;
         }
@@ -231,4 +239,77 @@ pub(crate) fn made_up(home: Plmn, pseudonym: [u8; PSEUDONYM_OCTETS]) -> Option<I
         number /= 10;
     }
     Imsi::from_ascii(&digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(who: u32, at_s: u64, end: End) -> Event {
+        Event {
+            opened_us: at_s * 1_000_000,
+            latency_us: 0,
+            who,
+            node: 0,
+            visited: None,
+            tac: None,
+            stack: StackId(0),
+            application: 0,
+            operation: 0,
+            domain: Domain::Eps,
+            access: Access::Unknown,
+            exchange: 0,
+            repeat: false,
+            dragged: 0,
+            preferred: None,
+            attempt: 0,
+            insists: false,
+            held: false,
+            end,
+        }
+    }
+
+    #[test]
+    fn authentications_belong_to_the_registration_that_follows_soon() {
+        let mut traffic = Traffic::default();
+        let imsi = "214070000000001".parse().unwrap();
+        let [a, b] =
+            [[1; 16], [2; 16]].map(|own| traffic.who(own, || Some((imsi, false))).unwrap());
+        let s = |seconds: u64| seconds * 1_000_000;
+        for (at, whose) in [(100, 1), (108, 1), (109, 1), (110, 2), (200, 1), (111, 9)] {
+            traffic.authentication(s(at), [whose; 16]);
+        }
+        // In the order of their ends, as a journal writes them.
+        traffic.events.push(event(a, 215, End::Accepted));
+        traffic.events.push(event(b, 112, End::Refused));
+        traffic.events.push(event(a, 110, End::Refused));
+        traffic.events.push(event(a, 111, End::Refused));
+        traffic.reading.records = 10;
+        traffic.finish();
+        let dragged: Vec<_> = traffic.events.iter().map(|e| (e.who, e.dragged)).collect();
+        assert_eq!(dragged, [(a, 3), (a, 0), (b, 1), (a, 0)], "the last one came too late");
+        assert_eq!((traffic.reading.refused_then, traffic.reading.dragged_then), (3, 4));
+        assert_eq!(traffic.base(), 3);
+        assert_eq!((traffic.reading.first_us, traffic.reading.last_us), (s(110), s(215)));
+    }
+
+    #[test]
+    fn a_made_up_subscriber_is_of_its_home_and_always_the_same() {
+        let home: Plmn = "310260".parse().unwrap();
+        let imsi = made_up(home, [0xab; 16]).unwrap();
+        assert!(imsi.starts_with("310260") && imsi.len() == Imsi::DIGITS_MAX);
+        assert_eq!(made_up(home, [0xab; 16]), Some(imsi));
+        assert_ne!(made_up(home, [0xac; 16]), Some(imsi));
+    }
+
+    #[test]
+    fn askers_and_their_names_are_bounded() {
+        let mut traffic = Traffic::default();
+        let asker = |host: String| Asker { host: host.into_bytes(), ..Asker::default() };
+        assert_eq!(traffic.node(asker("x".repeat(300))), traffic.node(asker("x".repeat(400))));
+        for number in 0..NODES_MAX + 10 {
+            traffic.node(asker(number.to_string()));
+        }
+        assert_eq!(traffic.nodes.len(), NODES_MAX);
+    }
 }
