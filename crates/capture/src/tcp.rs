@@ -183,7 +183,7 @@ mod tests {
         let mut streams = Streams::default();
         assert!(streams.segment(flow, 99, true, &[]).is_empty());
         assert!(streams.segment(flow, 100, false, b"not Diameter").is_empty());
-        assert_eq!(streams.segment(flow, 112, false, &message), [message.clone()]);
+        assert_eq!(streams.segment(flow, 112, false, &message).len(), 1);
         let mut found = 0;
         for number in 0..EARLY_MAX as u32 + 2 {
             found += streams.segment(flow, 200 + 20 * number, false, &message).len();

@@ -73,7 +73,7 @@ fn segment() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(600))]
+    #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
     fn any_file(octets in prop::collection::vec(any::<u8>(), 0..600)) {

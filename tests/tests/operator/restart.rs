@@ -42,7 +42,7 @@ fn nobody_gets_a_second_four_from_a_gateway_that_was_killed() {
         match subscriber % 6 {
             4 => assert_eq!(refusals(&daemon, subscriber), 4),
             5 => {
-                assert_eq!(answers(&ask(daemon.listen(), subscriber, 1, PREFERRED)), [("2001", 1)])
+                assert_eq!(answers(&ask(daemon.listen(), subscriber, 1, PREFERRED)), [("2001", 1)]);
             }
             before => {
                 let report = ask(daemon.listen(), subscriber, before + 1, STEERED);

@@ -52,11 +52,9 @@ impl Moves {
             let network = networks.operator(visited);
             let late = |open: &Open| event.opened_us.saturating_sub(open.since_us) > TRIAL_US;
             match event.end {
-                End::Refused => {
-                    if open.get(&key).is_none_or(late) {
-                        moves.networks.entry(network).or_default().trials += 1;
-                        open.insert(key, Open { network, since_us: event.opened_us });
-                    }
+                End::Refused if open.get(&key).is_none_or(late) => {
+                    moves.networks.entry(network).or_default().trials += 1;
+                    open.insert(key, Open { network, since_us: event.opened_us });
                 }
                 End::Accepted => {
                     let Some(trial) = open.remove(&key).filter(|open| !late(open)) else {
