@@ -139,6 +139,10 @@ impl<'k> Reader<'k> {
             self.traffic.reading.unread += 1;
             return;
         };
+        if stack.segment(&view).is_some() {
+            self.traffic.reading.segments += 1;
+            return;
+        }
         let Exchange::Passes { part, keys } = stack.correlate(&view) else { return };
         match part {
             Part::Opens | Part::Continues | Part::Alone => {
@@ -296,5 +300,83 @@ fn ss7(variant: Variant) -> Ss7Config {
         dialogue_timeout_ms: 0,
         abort_expired: false,
         refuse_connections: true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn flow() -> Flow {
+        let here = IpAddr::from(Ipv4Addr::LOCALHOST);
+        Flow { from: (here, 1), to: (here, 2) }
+    }
+
+    fn reader(key: &Key) -> Reader<'_> {
+        let loaded = config::load(None, &stacks::vocabulary()).unwrap();
+        Reader::new(&loaded.gateway, key)
+    }
+
+    /// A Diameter message of this command around any AVPs, its length right.
+    fn diameter(flags: u8, command: u8, avps: &[u8]) -> Vec<u8> {
+        let octets = (20 + avps.len()) as u8;
+        let mut message = vec![1, 0, 0, octets, flags, 0, 1, command];
+        message.extend([1, 0, 0, 35, 0, 0, 0, 7, 0, 0, 0, 9]);
+        message.extend(avps);
+        message
+    }
+
+    /// Protocol data around any user's part, its lengths right.
+    fn m3ua(user: &[u8]) -> Vec<u8> {
+        let user = user.get(..user.len() / 4 * 4).unwrap_or_default();
+        let parameter = 16 + user.len() as u8;
+        let mut message = vec![1, 0, 1, 1, 0, 0, 0, 8 + parameter, 2, 16, 0, parameter];
+        message.extend([0, 0, 0, 1, 0, 0, 0, 2, 3, 2, 0, 0]);
+        message.extend(user);
+        message
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        #[test]
+        fn any_messages(
+            all in prop::collection::vec(
+                (any::<u64>(), any::<u8>(), 60..64_u8, prop::collection::vec(any::<u8>(), 0..180)),
+                0..20,
+            ),
+        ) {
+            let key = Key::new([1; 32]);
+            let mut reader = reader(&key);
+            for (time_us, kind, command, octets) in all {
+                let (protocol, octets) = match kind % 4 {
+                    0 => (Protocol::Diameter, diameter(kind, command, &octets)),
+                    1 => (Protocol::Diameter, octets),
+                    2 => (Protocol::M3ua, m3ua(&octets)),
+                    _ => (Protocol::M3ua, octets),
+                };
+                let flow = if kind & 4 == 0 { flow() } else { flow().back() };
+                reader.take(&Message { number: 1, time_us, flow, protocol, octets });
+            }
+            reader.traffic.finish();
+            let reading = &reader.traffic.reading;
+            prop_assert!(reader.traffic.events.len() as u64 <= reading.registrations);
+        }
+    }
+
+    #[test]
+    fn what_waits_for_an_answer_and_what_was_seen_is_bounded() {
+        let key = Key::new([1; 32]);
+        let mut reader = reader(&key);
+        for number in 0..OPEN_MAX as u32 + 100 {
+            reader.wait(Label::Hop(flow(), number), 0, 5);
+        }
+        assert_eq!(reader.open.len(), OPEN_MAX);
+        reader.wait(Label::Hop(flow(), u32::MAX), 0, 6 + OPEN_US);
+        assert_eq!(reader.open.len(), 1, "who waited too long makes room");
     }
 }

@@ -22,6 +22,8 @@ mod report;
 mod side;
 mod table;
 mod tally;
+#[cfg(test)]
+mod tests;
 mod traffic;
 
 use std::path::{Path, PathBuf};

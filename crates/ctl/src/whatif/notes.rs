@@ -28,7 +28,8 @@ pub(crate) fn notes(replay: &Replay<'_>, assumed: usize) -> Vec<String> {
                 )
             }
         ),
-        "extra signalling: refused registrations and the authentications up to 10 s before them, of \
+        "barred: nothing is assumed of where the device turns then".to_owned(),
+        "extra signalling: registrations refused by steering and the authentications up to 10 s before them, of \
          100 exchanges without them"
             .to_owned(),
         if reading.capture {
@@ -56,6 +57,10 @@ pub(crate) fn notes(replay: &Replay<'_>, assumed: usize) -> Vec<String> {
     count(
         reading.unanswered,
         "registration(s) of the capture have no answer in it: nothing is learned",
+    );
+    count(
+        reading.segments,
+        "segment(s) of longer messages are not put together and were passed over",
     );
     count(reading.second_legs, "request(s) are in the capture twice: counted once");
     count(full(&replay.in_force), "registration(s) in force found steering's memory full");

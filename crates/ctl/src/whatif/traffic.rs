@@ -109,6 +109,8 @@ pub(crate) struct Reading {
     pub(crate) screened: u64,
     /// Registrations of a capture whose answer is not in it.
     pub(crate) unanswered: u64,
+    /// Segments in a capture of messages that came in several.
+    pub(crate) segments: u64,
     /// Requests of a capture that it holds twice, before and behind a relay.
     pub(crate) second_legs: u64,
     /// Subscribers of the registrations.
