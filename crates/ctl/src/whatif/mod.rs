@@ -10,12 +10,13 @@
 //! |---|---|
 //! | `traffic`, `records`, `captured` | what was recorded |
 //! | `moves` | what refused devices do |
-//! | `side`, `tally` | what a policy does with it, in numbers |
+//! | `side`, `outcome`, `tally` | what a policy does with it, in numbers |
 //! | `report`, `notes`, `table` | what that comes to, and what it rests on |
 
 mod captured;
 mod moves;
 mod notes;
+mod outcome;
 mod progress;
 mod records;
 mod report;

@@ -13,11 +13,11 @@ use std::sync::Arc;
 
 use policy::{Compiled, Country, Engine, PlanOutline, Ruleset, standard_realm};
 use procedure::{
-    Act, Code, Decision, Finish, LinkId, Node, Outcome, Plmn, Procedure, Provenance, Record, Rules,
-    Stage, Symbol, Time, WorkerId,
+    Act, Decision, LinkId, Node, Outcome, Plmn, Procedure, Record, Rules, Stage, Symbol, Time,
 };
 
 use super::moves::Moves;
+use super::outcome::{record, verdict};
 use super::progress::Progress;
 use super::tally::{Away, Person, Tally, Verdict};
 use super::traffic::{End, Event, Traffic};
@@ -303,15 +303,12 @@ impl<'t> Side<'t> {
             self.tally.given_up += 1;
             return;
         }
-        let target = if ask.tries == 0 && !event.insists {
-            let (share, assumed) = self.moves.share(operator);
-            let target = self.target(rule, operator, self.draw(event.who, 1));
-            if assumed && target.is_some() {
-                self.tally.assumed.insert(operator);
-            }
-            target.filter(|_| self.draw(event.who, 0) < share)
-        } else {
-            None
+        let away = self.tally.people.get(&key).and_then(|person| person.away);
+        let target = match away {
+            _ if ask.tries > 0 || event.insists => None,
+            // Another domain of an attach goes where that does.
+            Some(away) => away.goes,
+            None => self.turn(event, rule, operator),
         };
         match target {
             Some(_) => self.tally.moved += 1,
@@ -322,8 +319,19 @@ impl<'t> Side<'t> {
         self.later(at_us, What::Ask(Ask { at_us, elsewhere, tries: ask.tries + 1, ..*ask }));
         let person = self.tally.people.entry(key).or_default();
         if person.away.is_none() {
-            person.away = Some(Away::new(event, ask.at_us, operator, false));
+            let away = Away::new(event, ask.at_us, operator, false);
+            person.away = Some(Away { goes: target, ..away });
         }
+    }
+
+    /// Where a refused device turns, if it does not insist.
+    fn turn(&mut self, event: &Event, rule: Symbol, operator: Plmn) -> Option<Plmn> {
+        let (share, assumed) = self.moves.share(operator);
+        let target = self.target(rule, operator, self.draw(event.who, 1))?;
+        if assumed {
+            self.tally.assumed.insert(operator);
+        }
+        (self.draw(event.who, 0) < share).then_some(target)
     }
 
     /// The preferred network that a refused device turns up on: as often as they did in the records,
@@ -393,59 +401,6 @@ impl<'t> Side<'t> {
             initial: true,
             ..Procedure::unknown(event.stack, link, self.time(ask.at_us))
         }
-    }
-}
-
-fn verdict(decision: &Decision) -> Verdict {
-    use procedure::Verdict::{Delay, Discard, Forward, Refuse};
-    match (decision.verdict, decision.provenance()) {
-        (Forward { .. } | Delay { .. }, _) => Verdict::Served,
-        (Refuse(_) | Discard, Provenance::Barring) => Verdict::Barred,
-        (Refuse(_) | Discard, Provenance::Steering) => Verdict::Refused,
-        (Refuse(_) | Discard, _) => Verdict::Screened,
-    }
-}
-
-/// The record of a registration that was let through.
-fn record(procedure: &Procedure<'_>, decision: &Decision, end: End, closed: Time) -> Record {
-    let (finish, code, provenance) = match end {
-        End::Accepted | End::Refused | End::Barred => {
-            (Finish::Answered, Code::None, Provenance::None)
-        }
-        End::Home(code) => (Finish::Answered, code, Provenance::Relayed),
-        End::Expired => (Finish::Expired, Code::None, Provenance::Expired),
-        End::Else => (Finish::Refused, Code::None, Provenance::Unroutable),
-    };
-    Record {
-        opened: procedure.arrived,
-        closed,
-        stack: procedure.stack,
-        worker: WorkerId(0),
-        from: procedure.from,
-        to: None,
-        sends: 1,
-        application: procedure.application,
-        operation: procedure.operation,
-        act: Act::Register,
-        domain: procedure.domain,
-        access: procedure.access,
-        repeat: procedure.repeat,
-        imsi: procedure.imsi,
-        customer: decision.customer,
-        home: decision.home,
-        visited: decision.visited,
-        preferred: decision.preferred,
-        finish,
-        code,
-        success: end == End::Accepted,
-        provenance,
-        attempt: decision.attempt,
-        exit: decision.exit,
-        because: decision.because,
-        frames: 2,
-        request_octets: 0,
-        answer_octets: 0,
-        exchange: procedure.exchange,
     }
 }
 

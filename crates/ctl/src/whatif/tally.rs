@@ -6,10 +6,8 @@ use policy::Country;
 use procedure::{Decision, Domain, Exit, Outcome, Plmn, Stage, Symbol};
 
 use super::moves::TRIAL_US;
-use super::traffic::{End, Event};
+use super::traffic::{ATTACH_US, End, Event};
 
-/// Messages of one attach come within this time.
-const ATTACH_US: u64 = 3_000_000;
 /// Networks of a country that a subscriber's refusals are told apart on.
 const REFUSED_NETWORKS_MAX: usize = 8;
 
@@ -94,6 +92,8 @@ pub(crate) struct Away {
     pub(crate) until_us: u64,
     /// Where: further domains of the same attach still come from there.
     pub(crate) network: Plmn,
+    /// Where to; nowhere where it asks again, or is served.
+    pub(crate) goes: Option<Plmn>,
     /// The refusal that the records tell of then; other domains of it have the same number.
     pub(crate) attempt: u8,
     /// Those that have come, in the order of [`Domain::ALL`].
@@ -109,6 +109,7 @@ impl Away {
             since_us: at_us,
             until_us: at_us.saturating_add(TRIAL_US),
             network,
+            goes: None,
             attempt: event.attempt,
             domains: Domain::ALL.map(|known| known == event.domain),
             until_accepted,

@@ -15,6 +15,8 @@ const AUTHENTICATIONS_MAX: usize = 1 << 22;
 const NODES_MAX: usize = 1 << 16;
 /// Octets of an asker's name that are looked at: a DiameterIdentity has no more.
 const NAME_OCTETS_MAX: usize = 255;
+/// Messages of one attach come within this time.
+pub(crate) const ATTACH_US: u64 = 3_000_000;
 /// An authentication so long before a registration belongs to it.
 const DRAGGED_WITHIN_US: u64 = 10_000_000;
 
@@ -211,6 +213,7 @@ impl Traffic {
             }
         }
         drop(authentications);
+        self.join_attaches();
         let of = |end| self.events.iter().filter(move |event| event.end == end);
         let reading = &mut self.reading;
         reading.refused_then = of(End::Refused).count() as u64;
@@ -221,6 +224,24 @@ impl Traffic {
         reading.first_us = self.events.first().map_or(0, |event| event.opened_us);
         reading.last_us = self.events.last().map_or(0, |event| event.opened_us);
         (self.by_pseudonym, self.by_asker) = (HashMap::new(), HashMap::new());
+    }
+
+    /// Steering gave in to an attach, not to the one message of it that was decided on first.
+    fn join_attaches(&mut self) {
+        let mut insisting: HashMap<(u32, Option<Plmn>), Vec<u64>> = HashMap::new();
+        for event in self.events.iter().filter(|event| event.insists) {
+            insisting.entry((event.who, event.visited)).or_default().push(event.opened_us);
+        }
+        for event in self.events.iter_mut().filter(|event| event.end == End::Accepted) {
+            let Some(times) = insisting.get(&(event.who, event.visited)) else { continue };
+            // Times are in order: only the neighbours can be near.
+            let next = times.partition_point(|at| *at < event.opened_us);
+            let near = |place: Option<usize>| {
+                let at = place.and_then(|place| times.get(place));
+                at.is_some_and(|at| at.abs_diff(event.opened_us) <= ATTACH_US)
+            };
+            event.insists |= near(Some(next)) || near(next.checked_sub(1));
+        }
     }
 
     /// Exchanges that there would have been without steering.
@@ -293,6 +314,20 @@ mod tests {
         assert_eq!((traffic.reading.refused_then, traffic.reading.dragged_then), (3, 4));
         assert_eq!(traffic.base(), 3);
         assert_eq!((traffic.reading.first_us, traffic.reading.last_us), (s(110), s(215)));
+    }
+
+    #[test]
+    fn who_insists_does_so_over_all_domains() {
+        let mut traffic = Traffic::default();
+        let imsi = "214070000000001".parse().unwrap();
+        let who = traffic.who([1; 16], || Some((imsi, false))).unwrap();
+        for at_s in [100, 102, 104, 200] {
+            traffic.events.push(event(who, at_s, End::Accepted));
+        }
+        traffic.events[1].insists = true;
+        traffic.finish();
+        let insists: Vec<_> = traffic.events.iter().map(|event| event.insists).collect();
+        assert_eq!(insists, [true, true, true, false]);
     }
 
     #[test]
