@@ -192,11 +192,15 @@ fn shares_stand_beside_their_targets() {
     policies[1].1 =
         format!("[[plan]]\nname = \"gb\"\ncustomer = \"home\"\ncountry = \"GB\"\n{shares}\n");
     let folder = stage.policies("tried", &policies);
-    let report = stage.try_policies(&folder, &[]);
+    let report = stage.try_policies(&folder, &["--moves", "100"]);
     let rows = report["shares"].as_array().unwrap();
     let row = |network: &str| rows.iter().find(|row| row["network"] == network).unwrap();
     assert_eq!(row("23420")["tried_target_pct"], 70.0, "{rows:#?}");
     assert_eq!(row("23415")["in_force_pct"], 100.0);
+    // Those who come to a network that is above its share are asked to go to the other one.
+    let share = row("23420")["tried_pct"].as_f64().unwrap();
+    assert!((20.0..80.0).contains(&share), "{share}");
+    assert!(number(&report, "/tried/moved") > 0);
     assert!(row("23420")["in_force_pct"].is_null(), "no network of that plan");
 }
 

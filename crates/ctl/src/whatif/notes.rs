@@ -17,7 +17,8 @@ pub(crate) fn notes(replay: &Replay<'_>, assumed: usize) -> Vec<String> {
         format!(
             "accepted then and refused now: the device turns up on a preferred network after 10 s or \
              asks again every 10 s; which, is drawn for each subscriber by what refused devices did \
-             in the records ({}); who insisted then insists",
+             in the records ({}), to which network likewise, or by the plan's shares where the records do \
+             not know all of its first tier; who insisted then insists",
             if assumed == 0 {
                 "seen for all networks".to_owned()
             } else {

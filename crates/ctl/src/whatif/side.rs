@@ -335,23 +335,27 @@ impl<'t> Side<'t> {
     }
 
     /// The preferred network that a refused device turns up on: as often as they did in the records,
-    /// else by the plan's shares, else any of the first tier. `draw` is below one.
+    /// where these know all of the first tier; else by the plan's shares, else any of that tier.
+    /// `draw` is below one.
     fn target(&self, rule: Symbol, from: Plmn, draw: f64) -> Option<Plmn> {
         let plan = self.plans.get(&rule)?;
         let own = plan.tiers.iter().position(|tier| tier.networks.contains(&from));
-        let better = own.filter(|tier| *tier > 0).map_or(plan.tiers.len(), |tier| tier);
+        let better = own.filter(|tier| *tier > 0).unwrap_or(plan.tiers.len());
         let tiers = plan.tiers.get(..better.max(1))?;
-        let networks = || tiers.iter().flat_map(|tier| &tier.networks).filter(|to| **to != from);
-        let seen: Vec<(Plmn, f64)> =
-            networks().map(|network| (*network, self.moves.landed(*network) as f64)).collect();
-        if seen.iter().any(|(_, weight)| *weight > 0.0) {
-            return choose(&seen, draw);
-        }
         let first = tiers.first()?;
-        let shares = first.shares.iter().map(|share| f64::from(*share));
-        let weights = shares.chain(std::iter::repeat(1.0));
-        let pairs = first.networks.iter().copied().zip(weights);
-        choose(&pairs.filter(|(to, _)| *to != from).collect::<Vec<_>>(), draw)
+        let others = |networks: &[Plmn], weight: &dyn Fn(usize, Plmn) -> f64| -> Vec<(Plmn, f64)> {
+            let networks = networks.iter().copied().enumerate().filter(|(_, to)| *to != from);
+            networks.map(|(place, to)| (to, weight(place, to))).collect()
+        };
+        let landed = |_, network| self.moves.landed(network) as f64;
+        let seen = others(&first.networks, &landed);
+        if !seen.is_empty() && seen.iter().all(|(_, weight)| *weight > 0.0) {
+            let all: Vec<Plmn> = tiers.iter().flat_map(|tier| tier.networks.clone()).collect();
+            return choose(&others(&all, &landed), draw);
+        }
+        let share =
+            |place: usize, _| first.shares.get(place).map_or(1.0, |share| f64::from(*share));
+        choose(&others(&first.networks, &share), draw)
     }
 
     /// A number below one that is the same for a subscriber under every policy.
