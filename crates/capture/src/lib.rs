@@ -28,9 +28,10 @@ pub const PORTS: [u16; 1] = [3868];
 pub const ENCAPSULATION_PORT: u16 = 9899;
 /// Octets of the longest message that is put together.
 pub const MESSAGE_OCTETS_MAX: usize = 1 << 20;
-/// Directions of TCP connections that are followed at once.
+/// Directions of TCP connections that are followed at once; to make room those are forgotten that are
+/// not in the middle of a message.
 pub const STREAMS_MAX: usize = 16_384;
-/// Directions of SCTP associations that are followed at once.
+/// Directions of SCTP associations that are followed at once, likewise.
 pub const ASSOCIATIONS_MAX: usize = 16_384;
 /// Octets kept over all streams and associations.
 pub const KEPT_OCTETS_MAX: usize = 256 << 20;
@@ -109,12 +110,12 @@ pub fn read(path: &Path, mut tell: impl FnMut(Message)) -> Result<Tally, String>
             tell(Message { number, time_us, flow, protocol, octets });
         }
         if streams.kept() + associations.kept() > KEPT_OCTETS_MAX {
-            lost += 1;
+            lost += 1 + streams.lost() + associations.lost();
             streams = Streams::default();
             associations = Associations::default();
         }
     })?;
-    tally.lost = lost + streams.lost() + associations.lost();
+    tally.lost += lost + streams.lost() + associations.lost();
     Ok(tally)
 }
 

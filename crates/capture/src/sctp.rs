@@ -94,8 +94,11 @@ impl Associations {
         };
         let payload = chunk.get(DATA_OCTETS..)?;
         if self.inbound.len() >= ASSOCIATIONS_MAX && !self.inbound.contains_key(&key) {
-            self.lost += 1;
-            return None;
+            self.inbound.retain(|_, inbound| inbound.octets > 0);
+            if self.inbound.len() >= ASSOCIATIONS_MAX {
+                self.lost += 1;
+                return None;
+            }
         }
         let inbound = self.inbound.entry(key).or_default();
         let before = inbound.octets;

@@ -126,3 +126,22 @@ fn what_is_told_is_what_stands_there() {
         assert_eq!(tally, capture::Tally { frames: 1, ..capture::Tally::default() });
     }
 }
+
+#[test]
+fn sctp_is_found_over_ip_and_inside_udp() {
+    let m3ua = [1, 0, 1, 1, 0, 0, 0, 8];
+    let mut sctp = vec![0x0b, 0x59, 0x0b, 0x59, 0, 0, 0, 1, 0, 0, 0, 0];
+    sctp.extend([0, 3, 0, 24, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 3]);
+    sctp.extend(m3ua);
+    let mut again = sctp.clone();
+    again[19] = 10;
+    let length = u16::try_from(8 + again.len()).unwrap().to_be_bytes();
+    let udp = [&[0x30, 0x39, 0x26, 0xab, length[0], length[1], 0, 0][..], &again].concat();
+    let mut found = Vec::new();
+    let path = file("sctp", &pcap(101, &[ip(132, &sctp), ip(17, &udp), ip(132, &sctp)]));
+    let tally = capture::read(&path, |message| found.push(message)).unwrap();
+    let told: Vec<_> = found.iter().map(|message| (message.number, message.protocol)).collect();
+    assert_eq!(told, [(1, capture::Protocol::M3ua), (2, capture::Protocol::M3ua)], "no repeats");
+    assert!(found.iter().all(|message| message.octets == m3ua));
+    assert_eq!((tally.frames, tally.unread, tally.lost), (3, 0, 0));
+}
