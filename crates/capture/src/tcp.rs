@@ -185,7 +185,7 @@ mod tests {
         let message = message();
         let mut streams = Streams::default();
         for number in 0..STREAMS_MAX + 500 {
-            let from = (std::net::Ipv4Addr::from(number as u32).into(), 1);
+            let from = (Ipv4Addr::from(number as u32).into(), 1);
             let flow = Flow { from, ..flow() };
             // One in a hundred never ends what it says.
             let said = if number % 100 == 0 { &message[..10] } else { &message[..] };
