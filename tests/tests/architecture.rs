@@ -18,7 +18,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("sctp", &[]),
     ("net", &["relay", "procedure", "sctp"]),
     ("sim", &["sctp", "policy", "procedure", "relay", "stacks"]),
-    ("ctl", &["config", "policy", "stacks", "procedure"]),
+    ("capture", &[]),
+    ("ctl", &["capture", "config", "journal", "policy", "relay", "stacks", "procedure"]),
     (
         "daemon",
         &["net", "sctp", "stacks", "policy", "config", "journal", "relay", "procedure", "sim"],

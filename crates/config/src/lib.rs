@@ -232,6 +232,26 @@ impl Loaded {
         if errors.is_empty() { Ok(sources) } else { Err(Diagnostics { list: errors, sources }) }
     }
 
+    /// The same gateway with the policies of another folder, to see what they would do.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake in them, told as [`load`] does.
+    pub fn with_policies(
+        &self,
+        folder: &Path,
+        vocabulary: &dyn Vocabulary,
+    ) -> Result<Self, Diagnostics> {
+        let (sources, errors) = read_policies(folder);
+        if errors.is_empty() && sources.iter().all(is_case) {
+            // For a gateway that starts a warning will do; who tries a folder means one with rules.
+            let folder = Source::new(folder.display().to_string(), "");
+            let list = vec![folder.complain(0..0, "there are no policy files in this folder")];
+            return Err(Diagnostics { list, sources: vec![folder] });
+        }
+        check(&self.own, sources, self.dir.clone(), self.origin.clone(), vocabulary, errors)
+    }
+
     /// The global titles and point codes of these files, as far as they are right.
     ///
     /// # Errors

@@ -5,10 +5,12 @@
 //! | `check` | are the files right, and do they decide as they promise |
 //! | `explain` | what would happen to this procedure, and why |
 //! | `peers` | how are the running gateway's links |
+//! | `whatif/` | what would other policies have done with recorded traffic |
 
 mod check;
 mod explain;
 mod peers;
+mod whatif;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -34,6 +36,8 @@ enum Command {
     Explain(Box<explain::Explain>),
     /// Ask the running gateway for its links: states, queues, counters.
     Peers(peers::Peers),
+    /// Replay recorded traffic against other policies, before anything is activated.
+    Whatif(whatif::WhatIf),
 }
 
 /// Which configuration is meant.
@@ -51,6 +55,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Explain(explain) => explain.run(),
         Command::Peers(peers) => peers.run(),
+        Command::Whatif(whatif) => whatif.run(),
     }
 }
 

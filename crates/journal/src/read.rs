@@ -1,7 +1,7 @@
 //! Reads lines back: for reports, what-if runs and tests.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -75,6 +75,9 @@ pub struct Spoken {
     pub group: Option<String>,
 }
 
+/// Octets of the longest line that is read; ours are far shorter.
+pub const LINE_OCTETS_MAX: usize = 1 << 16;
+
 /// Reads one line after the other. A line that cannot be read is an error of its own; the next call
 /// goes on behind it.
 #[derive(Debug)]
@@ -88,6 +91,20 @@ impl<R: BufRead> Lines<R> {
     /// The lines of `input`.
     pub const fn new(input: R) -> Self {
         Self { input, number: 0, buffer: Vec::new() }
+    }
+
+    /// Passes over the rest of a line that is too long.
+    fn skip(&mut self) -> io::Result<Line> {
+        loop {
+            let there = self.input.fill_buf()?;
+            let end = there.iter().position(|octet| *octet == b'\n').map(|place| place + 1);
+            let (octets, is_over) = (end.unwrap_or(there.len()), end.is_some() || there.is_empty());
+            self.input.consume(octets);
+            if is_over {
+                let what = format!("line {}: longer than {LINE_OCTETS_MAX} octets", self.number);
+                return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+            }
+        }
     }
 
     fn parse(&self) -> io::Result<Line> {
@@ -120,8 +137,12 @@ impl<R: BufRead> Iterator for Lines<R> {
     fn next(&mut self) -> Option<Self::Item> {
         self.buffer.clear();
         self.number += 1;
-        match self.input.read_until(b'\n', &mut self.buffer) {
+        let mut head = self.input.by_ref().take(LINE_OCTETS_MAX as u64);
+        match head.read_until(b'\n', &mut self.buffer) {
             Ok(0) => None,
+            Ok(octets) if octets >= LINE_OCTETS_MAX && !self.buffer.ends_with(b"\n") => {
+                Some(self.skip())
+            }
             Ok(_) => Some(self.parse()),
             Err(error) => Some(Err(error)),
         }

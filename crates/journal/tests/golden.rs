@@ -1,6 +1,7 @@
 //! One line for each way an exchange ends, and what never stands in any line.
 #![allow(missing_docs, reason = "tests")]
 
+use journal::read::LINE_OCTETS_MAX;
 use journal::{Key, Lines, Schema};
 use procedure::{
     Access, Act, Because, Code, Domain, Finish, Layer, LinkId, Malformed, Provenance, Record,
@@ -210,6 +211,24 @@ fn lines_read_back() {
     );
     assert!(lines[11].as_ref().is_err_and(|error| error.to_string().starts_with("line 12: ")));
     assert!(Lines::new(again.as_bytes()).all(|line| line.is_err()), "another version is refused");
+}
+
+#[test]
+fn a_line_without_end_takes_no_memory_and_the_next_one_is_read() {
+    let world = World::shared();
+    let (record, _) = cases(&world.1).remove(0);
+    let good = write(&[record], false, world);
+    for octets in [LINE_OCTETS_MAX - 1, LINE_OCTETS_MAX, LINE_OCTETS_MAX + 1, 5 * LINE_OCTETS_MAX] {
+        let text = [&vec![b'x'; octets][..], b"\n", &good].concat();
+        let lines: Vec<_> =
+            Lines::new(std::io::BufReader::with_capacity(1000, &text[..])).collect();
+        assert_eq!(lines.iter().map(Result::is_ok).collect::<Vec<_>>(), [false, true], "{octets}");
+        // The last one may have been cut.
+        assert_eq!(
+            Lines::new(&text[..octets]).map(|line| line.is_err()).collect::<Vec<_>>(),
+            [true]
+        );
+    }
 }
 
 #[test]

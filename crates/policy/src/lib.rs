@@ -49,7 +49,7 @@ pub use networks::{
     COUNTRY_EXPECTED, Country, Network, Networks, PLMN_EXPECTED, REALM_EXPECTED, realm,
     standard_realm,
 };
-pub use outline::{CustomerOutline, PlanOutline};
+pub use outline::{CustomerOutline, PlanOutline, TierOutline};
 pub use probe::Probe;
 pub use reading::Mode;
 pub use screen::{ORIGIN_OWNS_SUBSCRIBER, ORIGIN_SPEAKS_FOR_VISITED};

@@ -28,8 +28,19 @@ pub struct PlanOutline {
     pub countries: Vec<Country>,
     /// To which networks.
     pub preferred: Vec<Plmn>,
+    /// The same by how welcome they are, best first.
+    pub tiers: Vec<TierOutline>,
     /// It acts, and does not only observe.
     pub enforced: bool,
+}
+
+/// Networks that a plan likes equally well.
+#[derive(Clone, Debug)]
+pub struct TierOutline {
+    /// Which.
+    pub networks: Vec<Plmn>,
+    /// Target shares in hundredths, in the order of the networks; none where they do not matter.
+    pub shares: Vec<f32>,
 }
 
 impl Compiled {
@@ -51,11 +62,16 @@ impl Compiled {
     /// The plans, in the order of the file.
     #[must_use]
     pub fn plans(&self) -> Vec<PlanOutline> {
+        let tier = |tier: &crate::steer::plan::Tier| TierOutline {
+            networks: tier.networks.clone(),
+            shares: tier.shares.clone(),
+        };
         let outline = |plan: &crate::steer::plan::Plan| PlanOutline {
             name: self.symbols.name(plan.name),
             customer: self.symbols.name(plan.customer),
             countries: plan.countries.clone(),
             preferred: plan.preferred().collect(),
+            tiers: plan.tiers.iter().map(tier).collect(),
             enforced: plan.terms.mode == crate::Mode::Enforce,
         };
         self.steering.plans.iter().map(outline).collect()

@@ -8,6 +8,7 @@ mod restart;
 mod steering;
 mod tls;
 mod tools;
+mod whatif;
 
 use std::path::Path;
 use std::sync::Arc;
