@@ -11,6 +11,7 @@ macro_rules! shipped {
 shipped![
     "gateway.toml",
     "customers.toml",
+    "devices.toml",
     "networks.toml",
     "routes.toml",
     "screening.toml",
