@@ -16,7 +16,7 @@ pub(crate) struct Check {
 
 impl Check {
     pub(crate) fn run(&self) -> ExitCode {
-        let (loaded, engine) = match self.which.load() {
+        let (loaded, engine) = match self.which.load(crate::unix_s()) {
             Ok(both) => both,
             Err(status) => return status,
         };

@@ -25,6 +25,12 @@ pub(crate) struct Explain {
     /// The subscriber, 6 to 15 digits.
     #[arg(long)]
     imsi: Option<Imsi>,
+    /// The first eight digits of the equipment's identity (IMEI), which tell the kind of device.
+    #[arg(long, value_name = "TAC", value_parser = clap::value_parser!(u32).range(..=99_999_999))]
+    tac: Option<u32>,
+    /// When, in UTC: "2027-07-01T12:00"; now unless given. Plans know dates and hours.
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
     /// The visited network, MCC then MNC.
     #[arg(long, value_name = "PLMN")]
     visited: Option<Plmn>,
@@ -67,7 +73,16 @@ impl Explain {
                 return ExitCode::from(STATUS_MISTAKES);
             }
         };
-        let (_loaded, engine) = match self.which.load() {
+        let at = match self.at.as_deref().map(|text| policy::moment(text).ok_or(text)).transpose() {
+            Ok(at) => at.unwrap_or_else(crate::unix_s),
+            Err(wrong) => {
+                eprintln!(
+                    "ipxctl: `{wrong}` is no time (expected one as 2027-07-01T12:00, in UTC)"
+                );
+                return ExitCode::from(STATUS_MISTAKES);
+            }
+        };
+        let (_loaded, engine) = match self.which.load(at) {
             Ok(both) => both,
             Err(status) => return status,
         };
@@ -89,6 +104,7 @@ impl Explain {
             domain: by_name(&Domain::ALL, Domain::name, &self.domain).unwrap_or(Domain::Eps),
             access: by_name(&Access::ALL, Access::name, &self.access).unwrap_or(Access::Unknown),
             imsi: self.imsi,
+            tac: self.tac,
             visited: self.visited,
             node: self.node,
             origin_host: self.origin_host.clone(),

@@ -65,12 +65,13 @@ impl Which {
         config::load(self.config.as_deref(), &stacks::vocabulary())
     }
 
-    /// Loads and compiles; tells every mistake on standard error.
-    fn load(&self) -> Result<(config::Loaded, policy::Engine), ExitCode> {
+    /// Loads and compiles, as of a moment in seconds since 1970; tells every mistake on standard
+    /// error.
+    fn load(&self, unix_s: u64) -> Result<(config::Loaded, policy::Engine), ExitCode> {
         let words = stacks::vocabulary();
         let loaded = config::load(self.config.as_deref(), &words).map_err(|m| tell(&m))?;
         let engine = loaded
-            .engine(procedure::Symbols::default(), std::sync::Arc::new(words), 0, unix_s())
+            .engine(procedure::Symbols::default(), std::sync::Arc::new(words), 0, unix_s)
             .map_err(|mistakes| tell(&mistakes))?;
         Ok((loaded, engine))
     }

@@ -45,7 +45,7 @@ fn mistakes_and_failing_cases_exit_with_two_and_say_where() {
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2));
     let line =
-        format!("{}:45:1: error: unknown key `refusal_max`", dir.join("steering.toml").display());
+        format!("{}:53:1: error: unknown key `refusal_max`", dir.join("steering.toml").display());
     assert!(told.contains(&line), "{line}\n{told}");
     std::fs::remove_dir_all(dir).expect("cleared");
 

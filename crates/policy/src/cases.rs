@@ -3,6 +3,7 @@
 
 use procedure::{Exit, Vocabulary};
 
+use crate::customers::{TAC_EXPECTED, tac};
 use crate::document::{At, Section};
 use crate::networks::{PLMN_EXPECTED, REALM_EXPECTED, realm};
 use crate::reading::{Reading, accesses, acts, domains, refusals};
@@ -61,6 +62,8 @@ fn read_probe(section: &Section<'_>, reading: &Reading<'_>) -> Probe {
     let name = |key| section.parsed(key, REALM_EXPECTED, realm).map(|name| name.value);
     let imsi = section.parsed("imsi", "6 to 15 digits", |text| text.parse().ok());
     probe.imsi = imsi.map(|imsi| imsi.value);
+    let tac = section.parsed("tac", TAC_EXPECTED, tac);
+    probe.tac = tac.map(|tac| tac.value);
     let visited = section.parsed("visited", PLMN_EXPECTED, |text| text.parse().ok());
     probe.visited = visited.map(|visited| visited.value);
     let node = section.parsed("node", NUMBER_EXPECTED, |text| text.parse().ok());

@@ -75,6 +75,16 @@ impl Customer {
     }
 }
 
+/// What a Type Allocation Code in a file looks like, for diagnostics.
+pub(crate) const TAC_EXPECTED: &str = "eight digits, as \"35672011\"";
+
+/// A Type Allocation Code.
+//= TS 23.003 §6.2.1
+pub(crate) fn tac(text: &str) -> Option<u32> {
+    let whole = text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_digit());
+    whole.then(|| text.parse().ok())?
+}
+
 /// What kind of device it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Device {
@@ -140,10 +150,7 @@ impl Customers {
     /// Reads one `[[device]]` of `devices.toml`.
     pub(crate) fn read_device(&mut self, section: &Section<'_>) {
         let class = section.word("class", &device_words());
-        let tacs = section.all_parsed("tacs", "eight digits, as \"35672011\"", |text| {
-            let whole = text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_digit());
-            whole.then(|| text.parse::<u32>().ok())?
-        });
+        let tacs = section.all_parsed("tacs", TAC_EXPECTED, tac);
         section.finish();
         let Some(class) = class else {
             if section.place_of("class").is_none() {

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::matcher::{Facts, Matcher};
 use crate::reading::Mode;
+use crate::steer::calendar::told;
 use crate::steer::episode::Episode;
 use crate::steer::packed::{Key, Tick};
 use crate::steer::plan::{Plan, is_steered};
@@ -205,7 +206,7 @@ impl Compiled {
             [] => plan.countries.iter().map(|country| country.as_str().to_owned()).collect(),
             networks => networks.iter().map(ToString::to_string).collect::<Vec<_>>(),
         };
-        let conditions = vec![
+        let mut conditions = vec![
             Check {
                 field: "act",
                 holds: is_steered(facts.procedure.act),
@@ -225,6 +226,25 @@ impl Compiled {
                 actual: facts.visited.map_or_else(none, |visited| self.networks.describe(visited)),
             },
         ];
+        let procedure = facts.procedure;
+        if !plan.accesses.is_empty() {
+            let words: Vec<&str> = plan.accesses.iter().map(|access| access.name()).collect();
+            conditions.push(Check {
+                field: "access",
+                holds: plan.speaks_over(procedure.access, procedure.domain),
+                expected: words.join(" or "),
+                actual: procedure.access.name().to_owned(),
+            });
+        }
+        if let Some(calendar) = &plan.calendar {
+            let unix_s = self.steering.unix_s(procedure.arrived);
+            conditions.push(Check {
+                field: "time",
+                holds: calendar.holds(unix_s),
+                expected: calendar.to_string(),
+                actual: told(unix_s),
+            });
+        }
         rule_trace(name(plan.name), plan.terms.mode, conditions)
     }
 

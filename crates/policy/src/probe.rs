@@ -19,6 +19,8 @@ pub struct Probe {
     pub access: Access,
     /// The subscriber.
     pub imsi: Option<Imsi>,
+    /// The first eight digits of the equipment's identity.
+    pub tac: Option<u32>,
     /// The visited network.
     pub visited: Option<Plmn>,
     /// The node that serves the subscriber, by its number: names the visited network as MAP does.
@@ -46,6 +48,7 @@ impl Default for Probe {
             domain: Domain::Eps,
             access: Access::Unknown,
             imsi: None,
+            tac: None,
             visited: None,
             node: None,
             origin_host: None,
@@ -119,6 +122,7 @@ impl Probe {
             application: self.application.unwrap_or(0),
             operation: self.operation.unwrap_or(0),
             imsi: self.imsi,
+            tac: self.tac,
             visited: self.visited,
             serving: self.node,
             origin: node(&self.origin_host, &self.origin_realm),

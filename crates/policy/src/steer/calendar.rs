@@ -15,6 +15,46 @@ pub(crate) const HOURS_EXPECTED: &str = "hours in UTC, as \"22:00-06:00\"";
 
 const DAY_S: u64 = 86_400;
 
+/// As it stands in a file.
+impl std::fmt::Display for Calendar {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut gap = "";
+        for (word, day) in [("from", self.first), ("until", self.last)] {
+            if let Some(day) = day {
+                let (year, month, day) = civil(day);
+                write!(f, "{gap}{word} {year}-{month:02}-{day:02}")?;
+                gap = " ";
+            }
+        }
+        for (from, to) in &self.hours {
+            let [a, b, c, d] = [from / 60, from % 60, to / 60, to % 60];
+            write!(f, "{gap}{a:02}:{b:02}-{c:02}:{d:02}")?;
+            gap = " ";
+        }
+        f.write_str(" UTC")
+    }
+}
+
+/// Year, month and day of a day since 1970: counted in years that begin in March, so that the day
+/// that comes and goes is the last one.
+fn civil(day: u64) -> (u64, u64, u64) {
+    let days = day + 719_468;
+    let (era, of_era) = (days / 146_097, days % 146_097);
+    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    (year + era * 400 + u64::from(month <= 2), month, day)
+}
+
+/// A moment in seconds since 1970 as people read it.
+pub(crate) fn told(unix_s: u64) -> String {
+    let (year, month, day) = civil(unix_s / DAY_S);
+    let minute = unix_s % DAY_S / 60;
+    format!("{year}-{month:02}-{day:02} {:02}:{:02} UTC", minute / 60, minute % 60)
+}
+
 impl Calendar {
     pub(crate) fn holds(&self, unix_s: u64) -> bool {
         let day = unix_s / DAY_S;
@@ -49,13 +89,21 @@ pub(crate) fn date(text: &str) -> Option<u64> {
     Some(years + months + day - 1)
 }
 
+/// `2027-07-01`, or `2027-07-01T12:30`, as seconds since 1970, in UTC.
+#[must_use]
+pub fn moment(text: &str) -> Option<u64> {
+    let (day, time) = text.split_once('T').unwrap_or((text, "00:00"));
+    Some(date(day)? * DAY_S + u64::from(minute(time)?) * 60)
+}
+
+fn minute(text: &str) -> Option<u32> {
+    let (hour, minute) = text.trim().split_once(':')?;
+    let (hour, minute): (u32, u32) = (hour.parse().ok()?, minute.parse().ok()?);
+    (hour < 24 && minute < 60 || (hour, minute) == (24, 0)).then_some(hour * 60 + minute)
+}
+
 /// `22:00-06:00` as minutes of the day.
 pub(crate) fn hours(text: &str) -> Option<(u32, u32)> {
-    let minute = |text: &str| {
-        let (hour, minute) = text.trim().split_once(':')?;
-        let (hour, minute): (u32, u32) = (hour.parse().ok()?, minute.parse().ok()?);
-        (hour < 24 && minute < 60 || (hour, minute) == (24, 0)).then_some(hour * 60 + minute)
-    };
     let (from, to) = text.split_once('-')?;
     let (from, to) = (minute(from)?, minute(to)?);
     (from != to).then_some((from, to))
@@ -68,6 +116,9 @@ mod tests {
     #[test]
     fn dates_are_days() {
         assert_eq!(date("1970-01-01"), Some(0));
+        assert_eq!(moment("1970-01-02T01:30"), Some(86_400 + 5_400));
+        assert_eq!(moment("2026-11-25"), Some(20_782 * DAY_S));
+        assert_eq!(moment("2026-11-25 10:00"), None);
         assert_eq!(date("2000-03-01"), Some(11_017));
         assert_eq!(date("2026-11-25"), Some(20_782));
         assert_eq!(date("2024-02-29").map(|day| day + 1), date("2024-03-01"));
@@ -83,6 +134,11 @@ mod tests {
             last: date("2026-12-31"),
             hours: vec![hours("22:00-06:00").expect("hours")],
         };
+        assert_eq!(calendar.to_string(), "from 2026-12-01 until 2026-12-31 22:00-06:00 UTC");
+        for day in (0..80_000).step_by(13) {
+            let (year, month, of_month) = civil(day);
+            assert_eq!(date(&format!("{year}-{month:02}-{of_month:02}")), Some(day));
+        }
         let at = |day: &str, hour: u64| {
             calendar.holds(date(day).expect("a date") * DAY_S + hour * 3_600)
         };

@@ -137,13 +137,18 @@ impl Steering {
         let (first, count) = *self.index.get(index_key(customer, facts.country))?;
         let places = self.candidates.get(first as usize..)?.iter().take(count as usize);
         let mut plans = places.filter_map(|place| self.plans.get(*place as usize));
-        let unix_s = self.started_unix_s + now.as_ms() / 1000;
+        let unix_s = self.unix_s(now);
         let (access, domain) = (facts.procedure.access, facts.procedure.domain);
         plans.find(|plan| {
             plan.terms.mode != Mode::Off
                 && plan.covers(visited, operator, facts.country)
                 && plan.holds(access, domain, unix_s)
         })
+    }
+
+    /// The time of day and the date, in seconds since 1970.
+    pub(crate) const fn unix_s(&self, now: Time) -> u64 {
+        self.started_unix_s + now.as_ms() / 1000
     }
 
     /// Speaks on a registration; true when it is refused.

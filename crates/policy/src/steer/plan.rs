@@ -172,6 +172,11 @@ impl Plan {
     /// Whether it speaks on an access at a time. Where no access is told, the domain tells of 2G and
     /// 3G, or of 4G.
     pub(crate) fn holds(&self, access: Access, domain: Domain, unix_s: u64) -> bool {
+        self.speaks_over(access, domain)
+            && self.calendar.as_ref().is_none_or(|calendar| calendar.holds(unix_s))
+    }
+
+    pub(crate) fn speaks_over(&self, access: Access, domain: Domain) -> bool {
         let over = |known: &Access| match (access, domain) {
             (Access::Unknown, Domain::Eps) => *known == Access::FourG,
             (Access::Unknown, Domain::Cs | Domain::Ps) => {
@@ -179,8 +184,7 @@ impl Plan {
             }
             _ => *known == access,
         };
-        (self.accesses.is_empty() || self.accesses.iter().any(over))
-            && self.calendar.as_ref().is_none_or(|calendar| calendar.holds(unix_s))
+        self.accesses.is_empty() || self.accesses.iter().any(over)
     }
 
     pub(crate) fn role(&self, operator: Plmn) -> Role {
