@@ -19,12 +19,25 @@ use crate::matcher::Facts;
 use crate::networks::Country;
 use crate::screen::Tables;
 use crate::steer::memory::Memory;
+use crate::steer::packed::Key;
+use crate::steer::plan::is_steered;
+
+/// The visited network and its country.
+#[derive(Clone, Copy)]
+struct Visited {
+    network: Option<Plmn>,
+    country: Country,
+}
 
 impl Compiled {
     /// Decides on one procedure; allocates nothing once the memory knows the subscriber.
     #[must_use]
     pub fn decide(&self, now: Time, procedure: &Procedure<'_>, memory: &Memory) -> Decision {
-        let facts = self.facts(procedure);
+        let place = self.place(procedure);
+        if let (true, Some(imsi)) = (is_steered(procedure.act), procedure.imsi) {
+            memory.expect(Key::new(imsi, place.country));
+        }
+        let facts = self.facts_at(place, procedure);
         let mut decision = Decision::forward(None);
         decision.customer = facts.customer;
         decision.home = facts.home;
@@ -47,11 +60,23 @@ impl Compiled {
 
     /// What the tables say about a procedure.
     pub(crate) fn facts<'p>(&self, procedure: &'p Procedure<'p>) -> Facts<'p> {
+        self.facts_at(self.place(procedure), procedure)
+    }
+
+    /// Where it happens.
+    fn place(&self, procedure: &Procedure<'_>) -> Visited {
         let networks = &self.networks;
-        let visited = procedure
+        let network = procedure
             .visited
             .or_else(|| networks.of_title(procedure.serving?))
             .or_else(|| self.visited_by_names(procedure));
+        let country = network.map_or(Country::NONE, |network| networks.country(network));
+        Visited { network, country }
+    }
+
+    fn facts_at<'p>(&self, place: Visited, procedure: &'p Procedure<'p>) -> Facts<'p> {
+        let networks = &self.networks;
+        let Visited { network: visited, country } = place;
         let (owner, home) = match (procedure.imsi, procedure.subscriber) {
             (Some(imsi), _) => (self.customers.owner(imsi), networks.home(imsi)),
             (None, Some(number)) => {
@@ -68,7 +93,7 @@ impl Compiled {
             device: device.or_else(|| owner?.1),
             home,
             visited,
-            country: visited.map_or(Country::NONE, |visited| networks.country(visited)),
+            country,
             operator: visited.map(|visited| networks.operator(visited)),
         }
     }

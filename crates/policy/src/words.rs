@@ -28,8 +28,12 @@ impl fmt::Display for Explanation {
             writeln!(f, "  {:<7} {:<32} {}", said.stage, said.rule, sentence(said, self.attempt))?;
         }
         for stage in &self.stages {
-            let close: Vec<&RuleTrace> =
-                stage.rules.iter().filter(|rule| rule.close).take(CLOSE_MAX).collect();
+            let mut close: Vec<&RuleTrace> = stage.rules.iter().filter(|rule| rule.close).collect();
+            // The further a rule got, the more it has to do with the question.
+            close.sort_by_key(|rule| {
+                std::cmp::Reverse(rule.conditions.iter().position(|c| !c.holds))
+            });
+            close.truncate(CLOSE_MAX);
             if close.is_empty() || !stage.reached {
                 continue;
             }

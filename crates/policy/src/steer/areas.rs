@@ -33,6 +33,8 @@ const ENOUGH: f32 = 0.35;
 const OPEN_MAX: u16 = 512;
 /// Ended trials from which on an area is known.
 const KNOWN: u16 = 8;
+/// Ended trials from which on a range is known without its area.
+const KNOWN_WELL: u16 = 32;
 /// A trial of which nothing was heard for one to two times this long has ended badly.
 const LOST: Tick = Tick::from_ms(180_000);
 
@@ -94,6 +96,15 @@ impl Default for Areas {
 impl Areas {
     /// What is known of a range in an area, and its place.
     pub(crate) fn estimate(&self, key: AreaKey, now: Tick) -> Option<(Place, Estimate)> {
+        // What is known well needs nobody else's word.
+        let known = self.0.with_place(key.range, now, |place, range| {
+            range.turn(now);
+            let is_known = range.area.is_some() && range.moved + range.stayed >= KNOWN_WELL;
+            is_known.then(|| (place, range.estimate(range.own_belief())))
+        });
+        if let Some(known) = known.flatten() {
+            return Some(known);
+        }
         let (area, before) = self.0.with(key.area, now, |place, area| {
             area.turn(now);
             (place, area.belief())
@@ -107,6 +118,10 @@ impl Areas {
 
     /// The same without a trace that somebody asked.
     pub(crate) fn peek(&self, key: AreaKey) -> Option<Estimate> {
+        let known = |range: &mut Area| range.moved + range.stayed >= KNOWN_WELL;
+        if self.0.with_known(key.range, known) == Some(true) {
+            return self.0.with_known(key.range, |range| range.estimate(range.own_belief()));
+        }
         let before = self.0.with_known(key.area, |area| area.belief()).unwrap_or_default();
         let known = self.0.with_known(key.range, |range| range.estimate(before));
         known.or_else(|| Some(Area::default().estimate(before)))
@@ -169,6 +184,12 @@ impl Area {
             self.moved /= 2;
             self.stayed /= 2;
         }
+    }
+
+    /// What a range says of itself.
+    fn own_belief(&self) -> Belief {
+        let trials = f32::from((self.moved + self.stayed).max(1));
+        Belief { likely: f32::from(self.moved) / trials, is_seen: true }
     }
 
     /// What an area says of the ranges in it.

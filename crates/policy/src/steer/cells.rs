@@ -62,6 +62,22 @@ impl<C: Cell> Cells<C> {
         Some(work(place, &mut entry.cell))
     }
 
+    /// Works on the cell of a key if there is one, as asked for now.
+    pub(crate) fn with_place<R>(
+        &self,
+        key: u64,
+        now: Tick,
+        work: impl FnOnce(Place, &mut C) -> R,
+    ) -> Option<R> {
+        let key = key.max(1);
+        let set = (key >> 32) as usize % self.sets.len().max(1);
+        let mut entries = self.sets.get(set)?.lock();
+        let (way, entry) = entries.iter_mut().enumerate().find(|(_, entry)| entry.key == key)?;
+        entry.asked = now;
+        let place = Place(u16::try_from(set * WAYS + way).unwrap_or(u16::MAX));
+        Some(work(place, &mut entry.cell))
+    }
+
     /// Works on the cell of a key if there is one.
     pub(crate) fn with_known<R>(&self, key: u64, work: impl FnOnce(&mut C) -> R) -> Option<R> {
         let key = key.max(1);

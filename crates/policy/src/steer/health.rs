@@ -2,6 +2,8 @@
 //! prefers. Counts are halved every [`HALF`], so that trouble is noticed and forgotten within a
 //! minute.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use super::cells::{Cell, Cells};
 use super::packed::Tick;
 use crate::hash;
@@ -41,11 +43,15 @@ impl Ends {
 
 /// How everybody does.
 #[derive(Debug)]
-pub(crate) struct Health(Cells<Ends>);
+pub(crate) struct Health {
+    ends: Cells<Ends>,
+    /// When anybody was last seen failing: as long as nobody is, nobody need be looked up.
+    trouble: AtomicU32,
+}
 
 impl Default for Health {
     fn default() -> Self {
-        Self(Cells::new(SETS))
+        Self { ends: Cells::new(SETS), trouble: AtomicU32::new(0) }
     }
 }
 
@@ -53,12 +59,21 @@ impl Health {
     /// A customer's registration ended on this visited network.
     pub(crate) fn note(&self, customer: Symbol, network: Plmn, good: bool, now: Tick) {
         for key in [home(customer), pair(customer, network)] {
-            let _room = self.0.with(key, now, |_, ends| {
+            let _room = self.ends.with(key, now, |_, ends| {
                 ends.decay(now);
                 let count = if good { &mut ends.good } else { &mut ends.bad };
                 *count = count.saturating_add(1);
+                if ends.is_failing() {
+                    self.trouble.store(now.word(), Ordering::Relaxed);
+                }
             });
         }
+    }
+
+    /// Whether nobody can be failing now: all that was bad has been halved away.
+    pub(crate) fn is_quiet(&self, now: Tick) -> bool {
+        let trouble = self.trouble.load(Ordering::Relaxed);
+        trouble == 0 || now.word().saturating_sub(trouble) > 16 * HALF.word()
     }
 
     /// Whether a customer's home network answers most registrations badly or not at all.
@@ -72,7 +87,7 @@ impl Health {
     }
 
     fn fails(&self, key: u64, now: Tick) -> bool {
-        let found = self.0.with_known(key, |ends| {
+        let found = self.ends.with_known(key, |ends| {
             ends.decay(now);
             ends.is_failing()
         });

@@ -65,8 +65,8 @@ pub(crate) struct Steering {
     pub(crate) plans: Vec<Plan>,
     /// By customer and country: where its candidates begin and how many there are.
     index: WordMap<(u32, u32)>,
-    /// Places of plans, in the order of the file.
-    candidates: Vec<u32>,
+    /// Plans that may speak there, in the order of the file.
+    candidates: Vec<Candidate>,
     /// Customers and countries whose visitors are remembered for somebody's border.
     watched: WordMap<bool>,
     meanings: Meanings,
@@ -74,6 +74,14 @@ pub(crate) struct Steering {
     started_unix_s: u64,
     /// The name under which the memory's own limit speaks.
     full: Option<Symbol>,
+}
+
+/// A plan that may speak in a country.
+#[derive(Clone, Copy, Debug)]
+struct Candidate {
+    place: u32,
+    /// It speaks on every network there.
+    everywhere: bool,
 }
 
 /// Who registers where, as far as steering needs it.
@@ -112,12 +120,13 @@ impl Steering {
         meanings: Meanings,
         started_unix_s: u64,
     ) -> Self {
-        let mut places: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
+        let mut places: BTreeMap<u64, Vec<Candidate>> = BTreeMap::new();
         let mut watched: WordMap<bool> = WordMap::default();
         for ((place, plan), countries) in plans.iter().enumerate().zip(countries) {
             for country in countries {
                 let places = places.entry(index_key(plan.customer, *country)).or_default();
-                places.extend(u32::try_from(place));
+                let everywhere = plan.networks.is_empty() && plan.countries.contains(country);
+                places.extend(u32::try_from(place).map(|place| Candidate { place, everywhere }));
             }
             for from in plan.overrides.iter().flat_map(|special| &special.came_from) {
                 *watched.entry(index_key(plan.customer, *from)) = true;
@@ -136,13 +145,15 @@ impl Steering {
         let (visited, operator) = (facts.visited?, facts.operator?);
         let (first, count) = *self.index.get(index_key(customer, facts.country))?;
         let places = self.candidates.get(first as usize..)?.iter().take(count as usize);
-        let mut plans = places.filter_map(|place| self.plans.get(*place as usize));
         let unix_s = self.unix_s(now);
         let (access, domain) = (facts.procedure.access, facts.procedure.domain);
-        plans.find(|plan| {
-            plan.terms.mode != Mode::Off
-                && plan.covers(visited, operator, facts.country)
-                && plan.holds(access, domain, unix_s)
+        places.copied().find_map(|Candidate { place, everywhere }| {
+            let plan = self.plans.get(place as usize)?;
+            let there = everywhere || plan.covers(visited, operator, facts.country);
+            let holds = plan.terms.mode != Mode::Off
+                && there
+                && (plan.is_always || plan.holds(access, domain, unix_s));
+            holds.then_some(plan)
         })
     }
 
@@ -172,7 +183,7 @@ impl Steering {
         let Some(plan) = self.plan(now, facts, customer) else { return false };
         let now = Tick::of(now);
         let seen = |country, within| was_seen(memory, imsi, country, now, within);
-        let special = plan.special(facts, seen);
+        let special = if plan.is_plain { None } else { plan.special(facts, seen) };
         if let Some(special) = special {
             decision.because.push(Stage::Steer, special.name, Outcome::Override);
         }
@@ -288,6 +299,9 @@ impl Visit<'_> {
 
     /// Preferred networks whose registrations fail, as bits of their places.
     fn down(&self, memory: &Memory) -> u32 {
+        if memory.learned.health.is_quiet(self.now) {
+            return 0;
+        }
         let networks = self.plan.preferred().take(plan::PREFERRED_MAX).enumerate();
         let failing = networks.filter(|(_, network)| self.is_down(*network, memory));
         failing.fold(0, |bits, (place, _)| bits | 1 << place)
@@ -339,11 +353,11 @@ impl Visit<'_> {
     fn outlook(&self, area: AreaKey, episode: &Episode, memory: &Memory) -> Outlook {
         let exit = |exit| Outlook { exit: Some(exit), ..Outlook::default() };
         let learned = &memory.learned;
-        if learned.health.home_fails(self.plan.customer, self.now) {
+        let quiet = learned.health.is_quiet(self.now);
+        if !quiet && learned.health.home_fails(self.plan.customer, self.now) {
             return exit(Exit::HomeFailing);
         }
-        let all = (1_u32 << self.plan.preferred().count().min(plan::PREFERRED_MAX)) - 1;
-        let down = self.down(memory);
+        let (all, down) = (self.plan.all, self.down(memory));
         if all != 0 && down == all {
             return exit(Exit::PreferredDown);
         }

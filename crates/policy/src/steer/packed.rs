@@ -50,17 +50,15 @@ impl Tick {
     }
 }
 
-/// What an [`Episode`] is kept under: the subscriber's digits as a number behind a one, which keeps
-/// leading zeros apart, and the country. A subscriber is one customer's.
+/// What an episode is kept under: the subscriber's digits as a number of fifty bits, how many they
+/// are, and the country. A subscriber is one customer's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Key(u64);
 
 impl Key {
-    pub(crate) fn new(imsi: Imsi, country: Country) -> Self {
-        let mut room = [0; Imsi::DIGITS_MAX];
-        let digits = imsi.write(&mut room);
-        let number = digits.iter().fold(1, |all, digit| all * 10 + u64::from(digit & 0xf));
-        Self(number << 10 | u64::from(country.number()))
+    pub(crate) const fn new(imsi: Imsi, country: Country) -> Self {
+        let number = number(imsi.word() >> 4);
+        Self((number << 4 | imsi.len() as u64) << 10 | country.number() as u64)
     }
 
     /// Nobody's.
@@ -79,6 +77,14 @@ impl Key {
     pub(crate) const fn of_word(word: u64) -> Self {
         Self(word)
     }
+}
+
+/// Digits that stand as nibbles, as a number: neighbours are put together, in all places at once.
+const fn number(nibbles: u64) -> u64 {
+    let pairs = (nibbles & 0x0f0f_0f0f_0f0f_0f0f) + (nibbles >> 4 & 0x0f0f_0f0f_0f0f_0f0f) * 10;
+    let fours = (pairs & 0x00ff_00ff_00ff_00ff) + (pairs >> 8 & 0x00ff_00ff_00ff_00ff) * 100;
+    let eights = (fours & 0xffff_0000_ffff) + (fours >> 16 & 0xffff_0000_ffff) * 10_000;
+    (eights & 0xffff_ffff) + (eights >> 32) * 100_000_000
 }
 
 /// A network and what happened there: twelve bits that tell it from its neighbours, one of
@@ -231,6 +237,9 @@ mod tests {
         };
         assert_ne!(key("001010000000001", "GB"), key("01010000000001", "GB"), "leading zeros");
         assert_ne!(key("001010000000001", "GB"), key("001010000000001", "GA"));
+        assert_eq!(number(0x0123_4567_8901_2345), 123_456_789_012_345);
+        assert_ne!(key("000000", "AA").word(), 0, "zero is nobody's");
+        assert_ne!(key("000000", "AA"), key("0000000", "AA"));
         assert_ne!(key("999999999999999", "ZZ").word(), 0);
         assert_eq!(key("999999999999999", "ZZ"), key("999999999999999", "ZZ"));
     }

@@ -21,6 +21,12 @@ pub const PREFERRED_MAX: usize = super::packed::FAILED_MAX as usize;
 pub(crate) struct Plan {
     pub(crate) name: Symbol,
     pub(crate) customer: Symbol,
+    /// Over every access, at every time.
+    pub(crate) is_always: bool,
+    /// Without overrides.
+    pub(crate) is_plain: bool,
+    /// All preferred networks, as bits of their places.
+    pub(crate) all: u32,
     pub(crate) terms: Terms,
     /// The part of all networks without a part of their own.
     pub(crate) others: Role,

@@ -6,7 +6,7 @@ use super::calendar::{self, Calendar, DATE_EXPECTED, HOURS_EXPECTED};
 use super::check;
 use super::episode::{Limits, REFUSALS_MAX};
 use super::packed::Tick;
-use super::plan::{Answer, ImsiRange, Override, Plan, Role, Terms, Tier};
+use super::plan::{Answer, ImsiRange, Override, PREFERRED_MAX, Plan, Role, Terms, Tier};
 use crate::customers::{PREFIX_EXPECTED, Prefix, device_words};
 use crate::document::{At, Section};
 use crate::matcher::Pattern;
@@ -99,6 +99,9 @@ pub(crate) fn read(
     let plan = Plan {
         name: name?,
         customer: customer?,
+        is_always: accesses.is_empty() && calendar.is_none(),
+        is_plain: overrides.is_empty(),
+        all: (1 << preferred.networks.len().min(PREFERRED_MAX)) - 1,
         accesses: accesses.into_iter().map(|access| access.value).collect(),
         countries: countries.into_iter().map(|country| country.value).collect(),
         networks: networks.iter().map(operator).collect(),

@@ -75,9 +75,18 @@ impl Subscribers {
         self.places.iter().filter(|episode| is_taken(episode))
     }
 
-    /// Where a hash would like to stand: its upper half, spread over the table.
+    /// Where the table is in memory, and how many places it has.
+    pub(crate) fn whereabouts(&self) -> (usize, usize) {
+        (self.places.as_ptr().addr(), self.places.len())
+    }
+
+    /// How far into a table of so many places a hash would like to stand, in octets.
+    pub(crate) const fn offset(hash: u64, places: usize) -> usize {
+        home(hash, places) * size_of::<Episode>()
+    }
+
     const fn home(&self, hash: u64) -> usize {
-        (((hash >> 32) * self.places.len() as u64) >> 32) as usize
+        home(hash, self.places.len())
     }
 
     /// The place of a key, or else a free one for it, if there is any.
@@ -132,6 +141,11 @@ impl Subscribers {
         }
         self.used = self.used.saturating_sub(1);
     }
+}
+
+/// Where a hash would like to stand: its upper half, spread over the places.
+const fn home(hash: u64, places: usize) -> usize {
+    (((hash >> 32) * places as u64) >> 32) as usize
 }
 
 const fn is_taken(episode: &Episode) -> bool {
