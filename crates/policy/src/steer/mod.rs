@@ -25,6 +25,8 @@
 //= TS 29.002 §7.6.1
 
 mod areas;
+#[cfg(test)]
+mod beside;
 pub(crate) mod calendar;
 mod cells;
 pub(crate) mod check;
