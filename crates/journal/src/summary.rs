@@ -196,6 +196,11 @@ pub(crate) fn is_replay(record: &Record) -> bool {
     record.because.iter().any(|reason| again(reason.outcome))
 }
 
+/// Whether a visited network asked again faster than a handset can.
+pub(crate) fn is_resend(record: &Record) -> bool {
+    record.because.iter().any(|reason| reason.outcome == Outcome::Resend)
+}
+
 /// Why steering gave in, unless a repeat is told so again.
 pub(crate) fn new_exit(record: &Record) -> Option<Exit> {
     record.exit.filter(|_| !is_replay(record))

@@ -95,6 +95,32 @@ fn metrics_equal_the_hand_computed() {
     }
 }
 
+/// A refusal where nobody roams, and one that a visited network asked for again at once.
+fn beside_steering(symbols: &Symbols) -> [Record; 2] {
+    let because = |outcome| {
+        let mut because = Because::default();
+        because.push(Stage::Steer, symbols.intern("plan-gb"), outcome);
+        because
+    };
+    let refused = refused(symbols, 1);
+    [
+        Record { because: because(Outcome::Barred), provenance: Provenance::Barring, ..refused },
+        Record { because: because(Outcome::Resend), ..refused },
+    ]
+}
+
+#[test]
+fn bars_and_networks_that_insist_are_told_apart_from_steering() {
+    let (names, symbols) = World::shared();
+    let (metrics, mut counts) = Metrics::new(LABELS_MAX, names);
+    fold(&beside_steering(&symbols), &mut counts);
+    let samples = scrape(&metrics);
+    let barred = "ipx_steering_barred_total{customer=\"acme\",visited=\"23410\"}";
+    assert_eq!(samples.get(barred), Some(&1.0), "{samples:#?}");
+    assert_eq!(samples.get("ipx_steering_resends_total{visited=\"23410\"}"), Some(&1.0));
+    assert!(!samples.keys().any(|name| name.starts_with("ipx_steering_refusals_total{")));
+}
+
 #[test]
 fn label_sets_stay_bounded() {
     const MAX: usize = 100;
@@ -151,6 +177,7 @@ fn metrics_md_is_honest() {
     let documented = documented();
     assert_eq!(registered, documented.keys().cloned().collect());
     fold(&traffic(&symbols), &mut counts);
+    fold(&beside_steering(&symbols), &mut counts);
     let mut shown: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for sample in scrape(&metrics).keys() {
         let (name, labels) = sample.split_once('{').unwrap_or((sample, ""));

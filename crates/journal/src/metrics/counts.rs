@@ -12,7 +12,7 @@ use prometheus_client::metrics::histogram::Histogram;
 
 use super::bounded::{Bounded, Labels, Mix, OTHER, Value};
 use super::{Register, codes};
-use crate::summary::{failovers, finish_index, is_replay, latency_us, new_exit};
+use crate::summary::{failovers, finish_index, is_replay, is_resend, latency_us, new_exit};
 use crate::{Lexicon, Names};
 
 /// Upper bounds of the latency buckets, in seconds.
@@ -36,6 +36,8 @@ pub struct Counts {
     latency: Histograms,
     refusals: Counters<2>,
     exits: Counters<2>,
+    barred: Counters<2>,
+    resends: Counters<1>,
     registrations: Counters<3>,
     links: Counters<2>,
     malformed: Counters<2>,
@@ -82,6 +84,20 @@ impl Counts {
                 "ipx_steering_exits_total",
                 "Attempts that steering let pass although not preferred",
                 ["customer", "reason"],
+            ),
+            barred: counters(
+                to,
+                limit,
+                "ipx_steering_barred_total",
+                "Registrations refused where a customer does not roam at all",
+                ["customer", "visited"],
+            ),
+            resends: counters(
+                to,
+                limit,
+                "ipx_steering_resends_total",
+                "Registrations that a visited network sent again faster than a handset can",
+                ["visited"],
             ),
             registrations: counters(
                 to,
@@ -206,7 +222,9 @@ impl Counts {
             let values = || [symbol_name(lexicon, customer), exit.name().into()];
             self.exits.get(key, values).inc();
         }
-        if !(steered || registered) {
+        let barred = record.provenance == Provenance::Barring;
+        let resent = is_resend(record);
+        if !(steered || registered || barred || resent) {
             return;
         }
         let visited = Visited::of(record.visited, self.lexicon.names());
@@ -215,6 +233,14 @@ impl Counts {
         if steered {
             let values = || [symbol_name(lexicon, customer), visited.name()];
             self.refusals.get(pack(&key), values).inc();
+        }
+        let lexicon = &mut self.lexicon;
+        if barred {
+            let values = || [symbol_name(lexicon, customer), visited.name()];
+            self.barred.get(pack(&key), values).inc();
+        }
+        if resent {
+            self.resends.get(pack(&[(visited.key(), 25)]), || [visited.name()]).inc();
         }
         let lexicon = &mut self.lexicon;
         if registered {
