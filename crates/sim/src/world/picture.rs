@@ -12,6 +12,8 @@ const RIGHT: f64 = 120.0;
 const TOP: f64 = 50.0;
 const GAP: f64 = 60.0;
 /// Told apart also by who does not see all colours (Okabe and Ito).
+/// Points of a curve; more of them are put together.
+const POINTS_MAX: usize = 240;
 const COLOURS: [&str; 5] = ["#888888", "#d55e00", "#cc79a7", "#0072b2", "#009e73"];
 
 /// One panel: its title, its highest value, and which value of a point it shows.
@@ -109,9 +111,11 @@ fn frame(out: &mut String, panel: &Panel<'_>, points: usize) {
 fn curve(out: &mut String, panel: &Panel<'_>, one: &Figures, colour: &str, points: usize) {
     let step = (WIDTH - RIGHT - LEFT) / points as f64;
     let mut path = String::new();
-    for (place, point) in one.curve.iter().enumerate() {
-        let x = LEFT + (place as f64 + 1.0) * step;
-        let y = panel.top + PANEL - (panel.value)(point) / panel.highest * PANEL;
+    let each = one.curve.len().div_ceil(POINTS_MAX).max(1);
+    for (place, points) in one.curve.chunks(each).enumerate() {
+        let value = points.iter().map(|point| (panel.value)(point)).sum::<f64>();
+        let x = LEFT + (place * each + points.len()) as f64 * step;
+        let y = panel.top + PANEL - value / points.len() as f64 / panel.highest * PANEL;
         let _ = write!(path, "{}{x:.1} {y:.1}", if place == 0 { 'M' } else { 'L' });
     }
     let _ = writeln!(
