@@ -189,3 +189,104 @@ fn a_case_that_fails_says_where_it_stands_and_what_came_instead() {
           (these rules spoke: iberia-gb)"]
     );
 }
+
+#[test]
+fn a_plan_that_contradicts_itself_is_told_so() {
+    let text = r#"[[plan]]
+name = "a"
+customer = "iberia"
+country = "GB"
+preferred = ["23410", "23430"]
+shares = [60, 30]
+barred = ["23430"]
+valid_from = "2026-12-31"
+valid_until = "2026-12-01"
+hours_utc = "22-06"
+returns_max = 4
+refusals_max = 3
+[[plan.override]]
+name = "everybody"
+refusals_max = 1
+[[plan.override]]
+name = "some"
+imsi_ranges = ["214070000000002-214070000000001"]
+[[plan.override]]
+name = "wide"
+imsi_prefixes = "21407"
+[[plan.override]]
+name = "narrow"
+imsi_prefixes = "2140755"
+[[plan]]
+name = "b"
+customer = "iberia"
+country = "FR"
+preferred = ["20801"]
+[[plan.tier]]
+networks = ["20810"]
+shares = [50, 50]
+[[plan.tier]]
+[[plan]]
+name = "c"
+customer = "iberia"
+country = ["FR", "ES"]
+networks = "20815"
+preferred = ["20801"]
+bar_country = "yes"
+[[plan]]
+name = "d"
+customer = "rhine"
+country = "VE"
+bar_country = true
+"#;
+    let expected = [
+        "6:11: error: these shares do not add up to 100 (short of it: 90)",
+        "7:11: error: `23430` is barred, and preferred as well (a network, with all its operator's codes, plays one part in a plan)",
+        "9:15: error: `valid_until` is before `valid_from`",
+        "10:13: error: `22-06` is no value for `hours_utc` (expected hours in UTC, as \"22:00-06:00\")",
+        "11:15: warning: `returns_max` is never reached (a network ends with 3 (`refusals_max`))",
+        "13:1: error: this override holds for everybody (say for whom: imsi_prefixes, imsi_ranges, device, nodes, came_from)",
+        "18:16: error: `214070000000002-214070000000001` is no value for `imsi_ranges` (expected two IMSIs of one length, as \"214070000000000-214070000999999\")",
+        "23:8: warning: this override never speaks (an earlier one holds for all of them; the first that holds speaks)",
+        "25:1: error: a plan has `preferred` or tiers, not both (put the networks of `preferred` into a [[plan.tier]])",
+        "32:11: error: 2 shares for 1 networks (one for each, in their order)",
+        "33:1: error: this tier has no networks",
+        "34:1: error: a plan has a `country` or `networks`, not both",
+        "37:18: error: `ES` is this customer's own country (say `national_roaming = true` if its subscribers are to be steered at home)",
+        "40:15: error: `bar_country` is a string, but true or false was expected",
+        "45:15: warning: nobody of this customer has service in this country (networks that are meant to serve stand in `allowed` or `preferred`)",
+    ];
+    let told = steering(text);
+    let expected: Vec<String> =
+        expected.iter().map(|line| format!("policies/steering.toml:{line}")).collect();
+    assert_eq!(told, expected, "\n{}", told.join("\n"));
+}
+
+#[test]
+fn a_plan_that_never_speaks_and_one_without_an_exit_are_told_so() {
+    let text = r#"[[plan]]
+name = "a"
+customer = "iberia"
+country = ["GB", "FR"]
+preferred = ["23410"]
+[[plan]]
+name = "b"
+customer = "iberia"
+country = "GB"
+access = ["4g"]
+preferred = ["23430"]
+[[plan]]
+name = "c"
+customer = "rhine"
+country = "GB"
+preferred = ["23430"]
+"#;
+    let shadowed = steering(text);
+    let never = "policies/steering.toml:6:1: warning: this plan never speaks (`a` stands before it and holds wherever it does)";
+    assert_eq!(shadowed, [never]);
+    let networks = "[[network]]\nplmn = \"00101\"\nname = \"lab\"\ncountry = \"ZZ\"\n";
+    let plan = "[[plan]]\nname = \"a\"\ncustomer = \"iberia\"\ncountry = \"ZZ\"\nbarred = [\"00101\"]\npreferred_available = false\n";
+    let mut files = desk::sources(plan);
+    files.push(Source::new("policies/networks.toml", networks));
+    let told = told(&files);
+    assert!(told.iter().any(|line| line.contains("this plan has no exit")), "{told:?}");
+}

@@ -15,6 +15,14 @@ use proptest::prelude::*;
 const NETWORKS: [&str; 8] =
     ["23410", "23415", "23420", "23430", "23433", "23450", "23455", "23458"];
 const IMSIS: [&str; 2] = ["214070000000001", "214070000000002"];
+/// Plans of several kinds, which all have to keep the promises.
+const KINDS: [&str; 5] = [
+    "preferred = [\"23410\"]",
+    "preferred = [\"23410\"]\nlearn = false",
+    "preferred = [\"23410\"]\nreturns_max = 1\nprobe_pct = 50",
+    "preferred = [\"23410\"]\nallowed = [\"23420\"]\n[[plan.override]]\nname = \"o\"\nimsi_prefixes = \"214070000000002\"\nepisode_s = 20",
+    "[[plan.tier]]\nnetworks = \"23410\"\n[[plan.tier]]\nnetworks = [\"23430\", \"23450\"]\nshares = [50, 50]",
+];
 const HOLD_MS: u64 = 600_000;
 const EPISODE_MS: u64 = 90_000;
 
@@ -89,11 +97,12 @@ proptest! {
         steps in prop::collection::vec(step(), 1..120),
         max in 1_u8..=4,
         total in 1_u8..=12,
+        kind in 0..KINDS.len(),
     ) {
         let steering = format!(
-            "[[plan]]\nname = \"p\"\ncustomer = \"iberia\"\ncountry = \"GB\"\npreferred = [\"23410\"]\n\
-             refusals_max = {max}\nepisode_refusals_max = {total}\nhold_s = {}\n",
-            HOLD_MS / 1_000
+            "[[plan]]\nname = \"p\"\ncustomer = \"iberia\"\ncountry = \"GB\"\n\
+             refusals_max = {max}\nepisode_refusals_max = {total}\nhold_s = {}\n{}\n",
+            HOLD_MS / 1_000, KINDS[kind]
         );
         let desk = Desk::new(&steering);
         let mut judge = Judge::default();

@@ -177,7 +177,9 @@ pub(super) fn overrides(sections: &[Section<'_>], list: &[Override]) {
         }
     }
     for (place, special) in list.iter().enumerate() {
-        let earlier = list.iter().take(place).find(|earlier| earlier.includes(special));
+        // One for everybody is a mistake of its own.
+        let mut before = list.iter().take(place).filter(|earlier| !earlier.is_for_all());
+        let earlier = before.find(|earlier| earlier.includes(special));
         let section = place.checked_sub(list.len() - sections.len().min(list.len()));
         if let (Some(_), Some(section)) = (earlier, section.and_then(|at| sections.get(at))) {
             let at = section.place_of("name").unwrap_or_else(|| section.at());
@@ -189,6 +191,14 @@ pub(super) fn overrides(sections: &[Section<'_>], list: &[Override]) {
 }
 
 impl Override {
+    const fn is_for_all(&self) -> bool {
+        self.imsis.is_empty()
+            && self.device.is_none()
+            && self.nodes.is_empty()
+            && self.numbers.is_empty()
+            && self.came_from.is_empty()
+    }
+
     /// Whether this holds wherever the other does, as far as that can be told.
     fn includes(&self, other: &Self) -> bool {
         let who = self.imsis.is_empty()
