@@ -193,3 +193,22 @@ fn across_a_border_the_same_episode_goes_on() {
     assert_eq!(desk.wait_ms(5_000).attach(&third[1]), "preferred");
     assert_eq!(desk.wait_ms(26_000).say(&third[2]), "no1", "has arrived since, and travels on");
 }
+
+#[test]
+fn where_shares_are_fixed_everybody_belongs_to_one_network() {
+    let text = plan(
+        "preferred = [\"23410\", \"23430\"]\nshares = [70, 30]\nshares_by = \"subscriber\"\nlearn = false",
+    );
+    let desk = Desk::new(&text);
+    let mut first = 0;
+    for n in 0..1_000 {
+        let (here, there) = (desk.attach(&on("23410", n)), desk.attach(&on("23430", n)));
+        match (here.as_str(), there.as_str()) {
+            ("preferred", _) => first += 1,
+            ("no1", "preferred") => {}
+            other => unreachable!("{other:?}"),
+        }
+    }
+    assert!((650..=750).contains(&first), "{first}");
+    assert_eq!(Desk::new(&text).attach(&on("23410", 1)), desk.say(&on("23410", 1)), "for good");
+}

@@ -20,7 +20,7 @@ const KINDS: [&str; 5] = [
     "preferred = [\"23410\"]",
     "preferred = [\"23410\"]\nlearn = false",
     "preferred = [\"23410\"]\nreturns_max = 1\nprobe_pct = 50",
-    "preferred = [\"23410\"]\nallowed = [\"23420\"]\n[[plan.override]]\nname = \"o\"\nimsi_prefixes = \"214070000000002\"\nepisode_s = 20",
+    "preferred = [\"23410\"]\nallowed = [\"23420\"]\n[[plan.override]]\nname = \"o\"\nimsi_prefixes = \"214070000000002\"\nepisode_refusals_max = 2",
     "[[plan.tier]]\nnetworks = \"23410\"\n[[plan.tier]]\nnetworks = [\"23430\", \"23450\"]\nshares = [50, 50]",
 ];
 const HOLD_MS: u64 = 600_000;

@@ -263,10 +263,10 @@ impl Visit<'_> {
         if better == 0 && own.shares.is_empty() {
             return None;
         }
+        let fixed = self.plan.fixed_shares;
         let is_new = memory.with_known(self.key, |episode| {
-            !episode.is_settled_on(self.operator)
-                && !episode.is_held()
-                && (episode.refusals() == 0 || episode.is_asked_on(self.operator))
+            let fresh = episode.refusals() == 0 || episode.is_asked_on(self.operator);
+            !episode.is_settled_on(self.operator) && !episode.is_held() && (fresh || fixed)
         });
         if is_new == Some(false) {
             return None;
@@ -274,6 +274,10 @@ impl Visit<'_> {
         let limits = |refusals| Limits { refusals, returns: refusals, ..self.terms.limits };
         if better != 0 && self.plan.tier_refusals > 0 {
             return Some((limits(self.plan.tier_refusals), UPGRADE));
+        }
+        if fixed {
+            let elsewhere = own.of_subscriber(self.key) != Some(self.operator);
+            return elsewhere.then_some((self.terms.limits, SHARE));
         }
         self.has_drifted(tier, memory).then(|| (limits(1), SHARE))
     }

@@ -5,8 +5,9 @@ use procedure::{Access, Act, Domain, Imsi, Plmn, Procedure, Refusal, Symbol};
 
 use super::calendar::Calendar;
 use super::episode::Limits;
-use super::packed::Tick;
+use super::packed::{Key, Tick};
 use crate::customers::{Device, Prefix};
+use crate::hash;
 use crate::matcher::{Facts, Pattern};
 use crate::networks::Country;
 use crate::reading::Mode;
@@ -25,6 +26,8 @@ pub(crate) struct Plan {
     pub(crate) is_always: bool,
     /// Without overrides.
     pub(crate) is_plain: bool,
+    /// Each subscriber belongs to one network of a tier with shares, whatever the others do.
+    pub(crate) fixed_shares: bool,
     /// All preferred networks, as bits of their places.
     pub(crate) all: u32,
     pub(crate) terms: Terms,
@@ -56,6 +59,19 @@ pub(crate) struct Tier {
     pub(crate) networks: Vec<Plmn>,
     /// Target shares in hundredths, in the order of the networks; none where they do not matter.
     pub(crate) shares: Vec<f32>,
+}
+
+impl Tier {
+    /// The network that a subscriber belongs to where shares are fixed: the same after every restart.
+    pub(crate) fn of_subscriber(&self, key: Key) -> Option<Plmn> {
+        let mut point = (hash::word(6, key.subscriber()) >> 40) as f32 * 100.0 / (1 << 24) as f32;
+        let mut networks = self.networks.iter().zip(&self.shares);
+        let own = networks.find(|(_, share)| {
+            point -= **share;
+            point < 0.0
+        });
+        own.map(|(network, _)| *network).or_else(|| self.networks.last().copied())
+    }
 }
 
 /// Parts that networks play, by operator.

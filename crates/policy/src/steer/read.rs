@@ -64,6 +64,8 @@ pub(crate) fn read(
     let calendar = calendar(section);
     let terms = terms(section, &usual());
     let tier_refusals = section.number("tier_refusals_max", 0..=REFUSALS_MAX.into());
+    let by = [("loop", false), ("subscriber", true)];
+    let fixed_shares = section.word("shares_by", &by).is_some_and(|by| by.value);
     let drift = section.number("share_drift_pct", 1..=50).unwrap_or(SHARE_DRIFT_PCT);
     let overrides = overrides(section, reading, &terms);
     let answers = section.sections("answer");
@@ -101,6 +103,7 @@ pub(crate) fn read(
         customer: customer?,
         is_always: accesses.is_empty() && calendar.is_none(),
         is_plain: overrides.is_empty(),
+        fixed_shares,
         all: (1 << preferred.networks.len().min(PREFERRED_MAX)) - 1,
         accesses: accesses.into_iter().map(|access| access.value).collect(),
         countries: countries.into_iter().map(|country| country.value).collect(),
