@@ -178,3 +178,19 @@ fn a_restart_goes_on_with_the_same_counts_and_is_careful_at_first() {
     desk.now.set(130_000);
     assert_eq!(fresh(6)[..4], ["no1", "no2", "no3", "no4"]);
 }
+
+#[test]
+fn a_plan_that_does_not_learn_teaches_no_other() {
+    let both = format!(
+        "{}\n[[plan]]\nname = \"q\"\ncustomer = \"rhine\"\ncountry = \"GB\"\npreferred = [\"23410\"]\nlearn = false\n",
+        plan("")
+    );
+    let desk = Desk::new(&both);
+    for n in 0..200 {
+        let imsi = Box::leak(format!("2620100{n:08}").into_boxed_str());
+        let message = Message { imsi, ..ULR };
+        while desk.wait_ms(3_000).attach(&message).starts_with("no") {}
+    }
+    assert_eq!(desk.engine.memory().in_use().areas, 0);
+    assert!((0..20).all(|n| moves(&desk, n, "mme1")), "nothing is known of the other's area");
+}

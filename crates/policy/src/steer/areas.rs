@@ -16,8 +16,9 @@
 use super::cells::{Cell, Cells, Place};
 use super::packed::Tick;
 
-/// Sets of eight: 65,536 areas and ranges within them, of 40 octets.
-const SETS: usize = 8192;
+/// Sets of eight: 65,528 areas and ranges within them, of 40 octets.
+const SETS: usize = 8191;
+const _: () = assert!(SETS * 8 <= Place::NONE.0 as usize, "no area stands nowhere");
 /// First digits that the IMSIs of one range share: ten million numbers.
 pub(super) const RANGE_DIGITS: usize = 8;
 /// Trials that an estimate remembers; then both counts are halved, so that it follows changes.

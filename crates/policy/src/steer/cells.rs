@@ -32,8 +32,13 @@ pub(crate) struct Cells<C> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place(pub(crate) u16);
 
+impl Place {
+    /// Where no cell stands.
+    pub(crate) const NONE: Self = Self(u16::MAX);
+}
+
 impl<C: Cell> Cells<C> {
-    /// A table of this many sets, a power of two.
+    /// A table of this many sets.
     pub(crate) fn new(sets: usize) -> Self {
         let sets = (0..sets).map(|_| Mutex::new([Entry::default(); WAYS])).collect();
         Self { sets, forgotten: AtomicU64::new(0) }

@@ -52,7 +52,7 @@ impl Crossings {
     /// A subscriber was refused, in an episode that began then; where it began in another country
     /// that stays.
     pub(crate) fn begin(&self, key: Key, country: Country, now: Tick, area: Option<Place>) {
-        let (country, area) = (country.number(), area.map_or(0, |area| area.0));
+        let (country, area) = (country.number(), area.unwrap_or(Place::NONE).0);
         let _room = self.0.with(subscriber(key), now, |_, open| {
             let free = open.since == Tick::ZERO;
             if free || open.country == country || now.since(open.since) >= OPEN {

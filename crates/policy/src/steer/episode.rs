@@ -8,6 +8,7 @@
 
 use procedure::{Domain, Exit, Plmn};
 
+use super::cells::Place;
 use super::packed::{
     DOMAINS, FAILED, FAILED_MAX, Flags, Key, LATEST, NEXT, Slot, Tick, domain_bit, fold, pack,
     short, unpack,
@@ -108,7 +109,7 @@ impl Episode {
             stamp: now,
             recents: [0; RECENTS_MAX],
             counted: 0,
-            area: 0,
+            area: Place::NONE.0,
             slots: [Slot(0); NETWORKS_MAX],
             flags: Flags(0),
         }

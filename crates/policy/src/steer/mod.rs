@@ -329,13 +329,13 @@ impl Visit<'_> {
                 outlook.exit
             });
             match (said, how, outlook.place) {
-                _ if memory.is_dry() => {}
+                _ if self.terms.mode != Mode::Enforce || memory.is_dry() => {}
                 (Said::Refused { .. }, How::Decided, place) if episode.refusals() == 1 => {
                     if let Some(since) = outlook.since {
                         episode.began(since);
                     }
                     crossings.begin(self.key, self.country, self.now, place);
-                    episode.area = place.map_or(0, |place| place.0);
+                    episode.area = place.unwrap_or(Place::NONE).0;
                     trial = place.map(|place| (place, None));
                 }
                 (Said::Exited { exit, .. }, How::Decided, _) if tells_of_place(exit) => {
@@ -345,12 +345,10 @@ impl Visit<'_> {
             }
             (said, how)
         })?;
-        if self.terms.mode == Mode::Enforce && self.terms.learn && !memory.is_dry() {
-            match trial {
-                Some((place, None)) => memory.learned.areas.begin(place),
-                Some((place, Some(since))) => memory.learned.areas.end(place, since, false),
-                None => {}
-            }
+        match trial {
+            Some((place, None)) => memory.learned.areas.begin(place),
+            Some((place, Some(since))) => memory.learned.areas.end(place, since, false),
+            None => {}
         }
         Some(Answer { said, how, outlook })
     }
