@@ -290,3 +290,11 @@ preferred = ["23430"]
     let told = told(&files);
     assert!(told.iter().any(|line| line.contains("this plan has no exit")), "{told:?}");
 }
+
+#[test]
+fn a_border_with_nowhere_is_told() {
+    let text = "[[plan]]\nname = \"a\"\ncustomer = \"iberia\"\ncountry = \"GB\"\npreferred = [\"23410\"]\n\
+                [[plan.override]]\nname = \"o\"\ncame_from = [\"FR\", \"QQ\"]\n";
+    let wanted = "policies/steering.toml:8:20: error: no network of a country `QQ` is known (two letters of ISO 3166, as \"GB\" for the United Kingdom)";
+    assert_eq!(steering(text), [wanted]);
+}

@@ -27,13 +27,7 @@ pub(super) fn places(
         let complaint = section.at().complain("a plan has a `country` or `networks`, not both");
         section.push(complaint);
     }
-    for country in countries {
-        if !reading.networks.has_country(country.value) {
-            let message = format!("no network of a country `{}` is known", country.value.as_str());
-            let help = "two letters of ISO 3166, as \"GB\" for the United Kingdom";
-            section.push(country.complain(message).with_help(help));
-        }
-    }
+    known_countries(section, reading, countries);
     let around: Vec<Country> = networks
         .iter()
         .map(|plmn| reading.networks.country(plmn.value))
@@ -47,6 +41,21 @@ pub(super) fn places(
             let message = format!("`{}` is not in this plan's country", plmn.value);
             let help = format!("it is {whose}; the plan is for {}", names.join(", "));
             section.push(plmn.complain(message).with_help(help));
+        }
+    }
+}
+
+/// A country is one of those whose networks are known.
+pub(super) fn known_countries(
+    section: &Section<'_>,
+    reading: &Reading<'_>,
+    countries: &[At<'_, Country>],
+) {
+    for country in countries {
+        if !reading.networks.has_country(country.value) {
+            let message = format!("no network of a country `{}` is known", country.value.as_str());
+            let help = "two letters of ISO 3166, as \"GB\" for the United Kingdom";
+            section.push(country.complain(message).with_help(help));
         }
     }
 }

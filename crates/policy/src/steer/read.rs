@@ -293,6 +293,7 @@ fn read_override(section: &Section<'_>, reading: &Reading<'_>, base: &Terms) -> 
         number.map(Err).or_else(|| Some(Ok(Pattern::parse(text)?)))
     });
     let came_from = section.all_parsed("came_from", COUNTRY_EXPECTED, Country::parse);
+    check::known_countries(section, reading, &came_from);
     let within = section.number("came_from_within_s", 60..=86_400);
     let terms = terms(section, base);
     section.finish();
@@ -339,6 +340,12 @@ fn read_answer(section: &Section<'_>, reading: &Reading<'_>) -> Option<Answer> {
         let message = format!("code {code} is not a legal refusal of register in {whom}");
         section.push(at.complain(message).with_help(legal(reading, asked)));
         return None;
+    }
+    if refusals.contains(&Some(Refusal::UnknownSubscriber)) {
+        let at = at.unwrap_or_else(|| section.at());
+        let complaint = at.complain(format!("code {code} bars the whole SIM in the device"));
+        let help = "it gives up all networks, the preferred ones as well, until it is switched off";
+        section.push(complaint.with_help(help).as_warning());
     }
     Some(Answer {
         visited: visited.into_iter().map(|plmn| plmn.value).collect(),
