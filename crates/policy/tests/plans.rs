@@ -46,6 +46,7 @@ fn a_share_that_has_drifted_turns_newcomers_away_once_and_nobody_else() {
     }
     assert_eq!(desk.attach(&on("23410", 200)), "preferred", "below its target");
     assert_eq!(desk.attach(&on("23430", 1)), "preferred", "settled there");
+    assert_eq!(desk.attach(&on("23430", 2)), "preferred", "settled on the other, and lost it");
     assert_eq!(desk.attach(&on("23430", 201)), "no1");
     assert_eq!(desk.wait_ms(10_000).attach(&on("23430", 201)), "exit:attempts");
     assert_eq!(desk.wait_ms(86_000_000).attach(&on("23430", 1)), "preferred", "a day later still");

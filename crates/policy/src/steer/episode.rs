@@ -256,6 +256,11 @@ impl Episode {
         self.slots.iter().any(|slot| slot.is_settled() && slot.network() == name)
     }
 
+    /// Whether the subscriber was accepted on any network.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.slots.iter().any(|slot| slot.is_settled())
+    }
+
     /// Whether the subscriber was refused on this network.
     pub(crate) fn is_asked_on(&self, network: Plmn) -> bool {
         let name = Slot::name(network);

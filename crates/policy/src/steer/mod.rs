@@ -279,7 +279,9 @@ impl Visit<'_> {
             let elsewhere = own.of_subscriber(self.key) != Some(self.operator);
             return elsewhere.then_some((self.terms.limits, SHARE));
         }
-        self.has_drifted(tier, memory).then(|| (limits(1), SHARE))
+        // Whoever was settled on another of the tier has lost it, and comes for want of it.
+        let settled = memory.with_known(self.key, |episode| episode.is_settled()) == Some(true);
+        (!settled && self.has_drifted(tier, memory)).then(|| (limits(1), SHARE))
     }
 
     /// Whether this network has more than its share and another of its tier less.
