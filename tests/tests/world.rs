@@ -22,7 +22,7 @@ fn style(name: &str) -> Style {
 }
 
 fn order(scenario: Scenario, style: Style) -> Order {
-    Order { scenario, style, policies: None, seed: 7, faults: Faults::default() }
+    Order { scenario, style, policies: None, seed: 7, live: None, faults: Faults::default() }
 }
 
 fn run(order: &Order) -> Result<Figures, Trouble> {

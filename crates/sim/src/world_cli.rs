@@ -8,13 +8,16 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use sim::world::{
-    self, Diagnostic, Faults, Figures, Order, Progress, SCENARIOS, STYLES, Scenario, Source, Style,
-    Trouble, shipped,
+    self, Diagnostic, Faults, Figures, LIVE_MINUTES_MAX, LIVE_SUBSCRIBERS_MAX, Live, Order,
+    Progress, SCENARIOS, STYLES, Scenario, Source, Style, Trouble, shipped,
 };
 
 /// Between two progress lines, on a terminal and elsewhere.
 const LIVELY: Duration = Duration::from_millis(500);
 const QUIET: Duration = Duration::from_secs(5);
+
+/// Subscribers of a live world unless asked for others.
+const LIVE_SUBSCRIBERS: u32 = 300;
 
 #[derive(Args)]
 pub(crate) struct WorldArgs {
@@ -42,6 +45,17 @@ pub(crate) struct WorldArgs {
     /// Write the curves of one scenario as an SVG picture
     #[arg(long, value_name = "FILE.svg", requires = "scenario")]
     picture: Option<PathBuf>,
+    /// Over sockets, in real time: starts an `ipxd` on loopback and connects every network to it. 4G
+    /// alone; the shares after ten minutes need as many (`--minutes`)
+    #[arg(long, conflicts_with = "compare")]
+    live: bool,
+    /// With --live: the daemon's program [default: `ipxd` beside this program]
+    #[arg(long, value_name = "PATH", requires = "live")]
+    ipxd: Option<PathBuf>,
+    /// With --live: how long everybody is watched
+    #[arg(long, value_name = "N", requires = "live", default_value_t = 3,
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(LIVE_MINUTES_MAX)))]
+    minutes: u32,
     /// No progress lines
     #[arg(long)]
     quiet: bool,
@@ -89,7 +103,13 @@ fn all(args: &WorldArgs) -> Result<Vec<Figures>, Halt> {
     let mut figures = Vec::new();
     for name in names {
         let mut scenario = scenario(name)?;
-        if let Some(subscribers) = args.subscribers {
+        if args.live {
+            let subscribers = args.subscribers.unwrap_or(LIVE_SUBSCRIBERS);
+            if subscribers > LIVE_SUBSCRIBERS_MAX {
+                return Err(Halt::Said(format!("at most {LIVE_SUBSCRIBERS_MAX} subscribers live")));
+            }
+            scenario = scenario.live(args.minutes).with_subscribers(subscribers);
+        } else if let Some(subscribers) = args.subscribers {
             scenario = scenario.with_subscribers(subscribers);
         }
         if policies.is_none() {
@@ -98,11 +118,28 @@ fn all(args: &WorldArgs) -> Result<Vec<Figures>, Halt> {
         for style in &styles {
             let (scenario, style) = (scenario.clone(), style.clone());
             let (policies, faults) = (policies.clone(), Faults::default());
-            let order = Order { scenario, style, policies, seed: args.seed, faults };
+            let live = live(args)?;
+            let order = Order { scenario, style, policies, seed: args.seed, live, faults };
             figures.push(one(&order, args.quiet)?);
         }
     }
     Ok(figures)
+}
+
+/// The daemon for a live world.
+fn live(args: &WorldArgs) -> Result<Option<Live>, Halt> {
+    if !args.live {
+        return Ok(None);
+    }
+    let own = std::env::current_exe().ok();
+    let beside = own.and_then(|own| Some(own.parent()?.join("ipxd")));
+    let ipxd = args.ipxd.clone().or(beside).unwrap_or_else(|| PathBuf::from("ipxd"));
+    if !ipxd.exists() {
+        let ipxd = ipxd.display();
+        let help = "build it with `cargo build --release --bin ipxd`, or say --ipxd PATH";
+        return Err(Halt::Said(format!("there is no {ipxd}: {help}")));
+    }
+    Ok(Some(Live { ipxd }))
 }
 
 fn one(order: &Order, quiet: bool) -> Result<Figures, Halt> {

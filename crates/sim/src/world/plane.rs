@@ -44,6 +44,12 @@ pub(super) struct Plane {
     /// Links whose outbox has something, by the gateway's word.
     told: Vec<usize>,
     scratch: Vec<u8>,
+    books: Books,
+}
+
+/// What a plane counts, and what is told from it.
+#[derive(Debug, Default)]
+pub(super) struct Books {
     /// What the visited nodes heard in this tick.
     pub(super) heard: Vec<Heard>,
     /// Everything the gateway wrote down.
@@ -56,6 +62,28 @@ pub(super) struct Plane {
     pub(super) frames: u64,
 }
 
+/// What a run needs of the gateway and of everybody that it talks to, in virtual time or live.
+pub(super) trait Signalling {
+    /// What is counted.
+    fn books(&self) -> &Books;
+    /// The same, to be taken from.
+    fn books_mut(&mut self) -> &mut Books;
+    /// A visited node asks, for a handset.
+    fn ask(&mut self, ground: &Ground, class: u8, ask: &Ask);
+    /// A subscriber is at home again: the home network tells who served it.
+    fn came_home(&mut self, customer: u8, imsi: u64, ground: &Ground, tick: u32);
+    /// One tick: what the homes say now, what the visited nodes ask, and what comes of it.
+    fn turn(&mut self, ground: &Ground, tick: u32);
+    /// Whether nothing is on its way any more.
+    fn is_at_rest(&self) -> bool;
+    /// Whether nothing can come of it any more.
+    fn is_lost(&self) -> bool {
+        false
+    }
+    /// Closes the books: what is not empty though everything has ended, in words.
+    fn close(&mut self) -> Vec<String>;
+}
+
 /// Who is at the other end of a link.
 #[derive(Clone, Copy, Debug)]
 enum Far {
@@ -66,17 +94,17 @@ enum Far {
 }
 
 /// Diameter's peers by link: first the MMEs, then the HSSs. SS7's links come behind them.
-struct Peers(Vec<Identity>);
+pub(super) struct Peers(pub(super) Vec<Identity>);
 
 impl Peers {
-    fn new(ground: &Ground) -> Self {
+    pub(super) fn new(ground: &Ground) -> Self {
         let mmes = (0..ground.nodes.len()).map(|node| mme_host(ground, node));
         let hsss = ground.scenario.customers.iter().map(|customer| hss_host(customer.plmn));
         Self(mmes.chain(hsss).map(|host| Identity::new(&host)).collect())
     }
 
     /// Their names in policies: routes lead to `hss-CUSTOMER`.
-    fn names(&self, ground: &Ground) -> Vec<(String, LinkId)> {
+    pub(super) fn names(&self, ground: &Ground) -> Vec<(String, LinkId)> {
         let customers = ground.scenario.customers.iter().map(|one| format!("hss-{}", one.name));
         let mmes = self.0.iter().take(ground.nodes.len()).map(|peer| peer.host.clone());
         let own = mmes.chain(customers).zip((0..).map(LinkId));
@@ -151,7 +179,6 @@ impl Plane {
             (ground.scenario.networks.len(), 0..ground.scenario.customers.len());
         let mut plane = Self {
             gateway,
-            ledger: Ledger::default(),
             engine,
             board,
             conns: Vec::new(),
@@ -162,10 +189,7 @@ impl Plane {
             hlrs: customers.filter_map(|one| Hlr::new(ground, one, networks + one, seed)).collect(),
             told: Vec::new(),
             scratch: Vec::new(),
-            heard: Vec::new(),
-            transactions: 0,
-            wrong: Vec::new(),
-            frames: 0,
+            books: Books::default(),
         };
         plane.introduce(&peers)?;
         Ok(plane)
@@ -219,7 +243,7 @@ impl Plane {
             self.listen();
             self.deliver(None);
         }
-        self.wrong.clear();
+        self.books.wrong.clear();
         let up = self.board.status(id).is_some_and(|status| status.up);
         if up { Ok(()) } else { Err(refused()) }
     }
@@ -240,66 +264,6 @@ impl Plane {
         Far::Hlr(place)
     }
 
-    /// A visited node asks, for a handset.
-    pub(super) fn ask(&mut self, ground: &Ground, class: u8, ask: &Ask) {
-        let customer = ground
-            .class(class)
-            .and_then(|class| class.customers.get(usize::from(ask.identity)).copied());
-        let imsi = imsi(ground, class, ask.identity, ask.handset);
-        let (node, customer) = (usize::from(ask.node), customer.unwrap_or(NONE));
-        self.transactions += 1;
-        if !matches!(ask.op, Op::Sai | Op::SaiLater | Op::Ul | Op::Ugl) {
-            if let (Some(mme), Some(out)) = (self.mmes.get_mut(node), self.inbound.get_mut(node)) {
-                mme.ask(ask, customer, imsi, out);
-            }
-            return;
-        }
-        let network = ground.nodes.get(node).map_or(0, |node| usize::from(node.network));
-        let link = self.mmes.len() + self.hsss.len() + network;
-        if let (Some(visited), Some(out)) =
-            (self.visited.get_mut(network), self.inbound.get_mut(link))
-        {
-            visited.ask(ground, ask, customer, imsi, out);
-        }
-    }
-
-    /// A subscriber is at home again: the home network tells who served it.
-    pub(super) fn came_home(&mut self, customer: u8, imsi: u64, ground: &Ground, tick: u32) {
-        if let Some(hss) = self.hsss.get_mut(usize::from(customer)) {
-            hss.serve(ground, imsi, NONE, tick);
-        }
-        if let Some(hlr) = self.hlrs.get_mut(usize::from(customer)) {
-            hlr.serve(ground, imsi, (NONE, false), tick);
-            hlr.serve(ground, imsi, (NONE, true), tick);
-        }
-    }
-
-    /// One tick: the gateway's timers, what the homes say now, what the visited nodes ask, and what
-    /// comes of it.
-    pub(super) fn turn(&mut self, ground: &Ground, tick: u32) {
-        let now = time(tick);
-        self.heard.clear();
-        if self.gateway.deadline().is_some_and(|at| at <= now) {
-            self.gateway.expire(now);
-            self.listen();
-        }
-        let first = self.mmes.len();
-        for (hss, inbound) in self.hsss.iter_mut().zip(self.inbound.iter_mut().skip(first)) {
-            if let Some(due) = hss.due(tick) {
-                inbound.append(due);
-            }
-        }
-        let first = first + self.hsss.len() + self.visited.len();
-        for (hlr, inbound) in self.hlrs.iter_mut().zip(self.inbound.iter_mut().skip(first)) {
-            if let Some(due) = hlr.due(tick) {
-                inbound.append(due);
-            }
-        }
-        self.deliver(Some((ground, tick)));
-        while self.put_in(ground, tick) {}
-        self.ledger.fold(self.gateway.records());
-    }
-
     /// Gives every link's octets to the gateway, and what comes of them to those it is for; false
     /// when there was nothing.
     fn put_in(&mut self, ground: &Ground, tick: u32) -> bool {
@@ -314,14 +278,14 @@ impl Plane {
             }
             any = true;
             if link < self.mmes.len() + self.hsss.len() {
-                self.frames += traffic(inbound);
+                self.books.frames += traffic(inbound);
                 let octets = self.gateway.received(time(tick), *conn, inbound);
                 if octets != inbound.len() {
-                    self.wrong.push(format!("link {link}: {octets} octets taken"));
+                    self.books.wrong.push(format!("link {link}: {octets} octets taken"));
                 }
             } else {
                 map::each(inbound, |message, is_traffic| {
-                    self.frames += u64::from(is_traffic);
+                    self.books.frames += u64::from(is_traffic);
                     self.gateway.message(time(tick), *conn, message);
                 });
             }
@@ -340,9 +304,11 @@ impl Plane {
                     let link = self.conns.iter().position(|known| *known == conn);
                     self.told.extend(link);
                 }
-                Output::Close(conn) => self.wrong.push(format!("connection {} closes", conn.0)),
+                Output::Close(conn) => {
+                    self.books.wrong.push(format!("connection {} closes", conn.0));
+                }
                 Output::Note { what, link, .. } => {
-                    self.wrong.push(format!("link {}: {what}", link.0));
+                    self.books.wrong.push(format!("link {}: {what}", link.0));
                 }
                 Output::Connect(_) | Output::Post(_) => {}
             }
@@ -366,7 +332,7 @@ impl Plane {
     /// protocols is spoken, and there is no world yet.
     fn hand_over(&mut self, far: Far, octets: &[u8], link: usize, world: Option<(&Ground, u32)>) {
         let Some(out) = self.inbound.get_mut(link) else { return };
-        let heard = &mut self.heard;
+        let heard = &mut self.books.heard;
         let wrong = match (far, world) {
             (Far::Mme(place), _) => {
                 self.mmes.get_mut(place).map(|mme| mme.take(octets, heard, out))
@@ -384,21 +350,87 @@ impl Plane {
             (Far::Hss(_), None) => None,
         };
         if wrong != Some(0) {
-            self.wrong.push(format!("link {link}: frames that cannot be read"));
+            self.books.wrong.push(format!("link {link}: frames that cannot be read"));
+        }
+    }
+}
+
+impl Signalling for Plane {
+    fn books(&self) -> &Books {
+        &self.books
+    }
+
+    fn books_mut(&mut self) -> &mut Books {
+        &mut self.books
+    }
+
+    fn ask(&mut self, ground: &Ground, class: u8, ask: &Ask) {
+        let customer = ground
+            .class(class)
+            .and_then(|class| class.customers.get(usize::from(ask.identity)).copied());
+        let imsi = imsi(ground, class, ask.identity, ask.handset);
+        let (node, customer) = (usize::from(ask.node), customer.unwrap_or(NONE));
+        self.books.transactions += 1;
+        if !matches!(ask.op, Op::Sai | Op::SaiLater | Op::Ul | Op::Ugl) {
+            if let (Some(mme), Some(out)) = (self.mmes.get_mut(node), self.inbound.get_mut(node)) {
+                mme.ask(ask, customer, imsi, out);
+            }
+            return;
+        }
+        let network = ground.nodes.get(node).map_or(0, |node| usize::from(node.network));
+        let link = self.mmes.len() + self.hsss.len() + network;
+        if let (Some(visited), Some(out)) =
+            (self.visited.get_mut(network), self.inbound.get_mut(link))
+        {
+            visited.ask(ground, ask, customer, imsi, out);
         }
     }
 
-    /// Whether nothing is on its way any more.
-    pub(super) fn is_at_rest(&self) -> bool {
+    fn came_home(&mut self, customer: u8, imsi: u64, ground: &Ground, tick: u32) {
+        if let Some(hss) = self.hsss.get_mut(usize::from(customer)) {
+            hss.serve(ground, imsi, NONE, tick);
+        }
+        if let Some(hlr) = self.hlrs.get_mut(usize::from(customer)) {
+            hlr.serve(ground, imsi, (NONE, false), tick);
+            hlr.serve(ground, imsi, (NONE, true), tick);
+        }
+    }
+
+    /// One tick: the gateway's timers, what the homes say now, what the visited nodes ask, and what
+    /// comes of it.
+    fn turn(&mut self, ground: &Ground, tick: u32) {
+        let now = time(tick);
+        self.books.heard.clear();
+        if self.gateway.deadline().is_some_and(|at| at <= now) {
+            self.gateway.expire(now);
+            self.listen();
+        }
+        let first = self.mmes.len();
+        for (hss, inbound) in self.hsss.iter_mut().zip(self.inbound.iter_mut().skip(first)) {
+            if let Some(due) = hss.due(tick) {
+                inbound.append(due);
+            }
+        }
+        let first = first + self.hsss.len() + self.visited.len();
+        for (hlr, inbound) in self.hlrs.iter_mut().zip(self.inbound.iter_mut().skip(first)) {
+            if let Some(due) = hlr.due(tick) {
+                inbound.append(due);
+            }
+        }
+        self.deliver(Some((ground, tick)));
+        while self.put_in(ground, tick) {}
+        self.books.ledger.fold(self.gateway.records());
+    }
+
+    fn is_at_rest(&self) -> bool {
         self.gateway.is_drained()
             && self.hsss.iter().all(Hss::is_at_rest)
             && self.hlrs.iter().all(Hlr::is_at_rest)
             && self.inbound.iter().all(Vec::is_empty)
     }
 
-    /// What is not empty though everything has ended, in words.
-    pub(super) fn leftovers(&self) -> Vec<String> {
-        let mut left = self.wrong.clone();
+    fn close(&mut self) -> Vec<String> {
+        let mut left = self.books.wrong.clone();
         if !self.gateway.is_drained() {
             left.push("the gateway has exchanges open".to_owned());
         }

@@ -9,7 +9,8 @@ use super::checkers::{Checker, Failure, Watch, Who};
 use super::figures::{CURVE_S, Figures, Meter};
 use super::ground::{Ground, NONE};
 use super::handset::{Ask, Handset, News, Stage, State};
-use super::plane::{self, Plane, Policies};
+use super::live::{Live, LivePlane};
+use super::plane::{self, Plane, Policies, Signalling};
 use super::plans::{self, Facts, Style};
 use super::s6a;
 use super::scenario::Scenario;
@@ -30,6 +31,8 @@ pub struct Order {
     pub policies: Option<Vec<Source>>,
     /// Everything that is random.
     pub seed: u64,
+    /// Over sockets, against a daemon.
+    pub live: Option<Live>,
     /// What tests plant.
     pub faults: Faults,
 }
@@ -74,7 +77,7 @@ struct Run<'a> {
     ground: &'a Ground,
     calendar: Calendar,
     handsets: Vec<Handset>,
-    plane: Plane,
+    plane: Box<dyn Signalling>,
     watch: Watch,
     meter: Meter,
     asks: Vec<Ask>,
@@ -91,7 +94,7 @@ struct Run<'a> {
 pub fn run(order: &Order, progress: &mut dyn FnMut(&Progress)) -> Result<Figures, Trouble> {
     let prepared = Prepared::new(order)?;
     match prepared.run(order, None, progress) {
-        Err(Trouble::Failed(failure)) => {
+        Err(Trouble::Failed(failure)) if order.live.is_none() => {
             // Once more, writing down what becomes of the one it failed for: the same seed, the same
             // run.
             let Some(subscriber) = failure.subscriber else { return Err(Trouble::Failed(failure)) };
@@ -174,8 +177,13 @@ impl Prepared {
         };
         let engine = plane::engine(ground, &self.policies, order.seed)
             .map_err(|mistakes| Trouble::Policies(mistakes.into_iter().map(laid_over).collect()))?;
-        let mut plane = Plane::new(ground, engine, order.seed).map_err(Trouble::Plane)?;
-        plane.ledger.loses_every = order.faults.loses_records;
+        let plane: Result<Box<dyn Signalling>, String> = match &order.live {
+            None => Plane::new(ground, engine, order.seed).map(|plane| Box::new(plane) as _),
+            Some(live) => LivePlane::new(ground, &self.policies, order.seed, live)
+                .map(|plane| Box::new(plane) as _),
+        };
+        let mut plane = plane.map_err(Trouble::Plane)?;
+        plane.books_mut().ledger.loses_every = order.faults.loses_records;
         let enforces = order.style.enforces_service;
         let mut run = Run {
             ground,
@@ -196,7 +204,8 @@ impl Prepared {
             return Err(Trouble::Failed(failure));
         }
         let facts = (&*self.facts, &self.known);
-        let totals = (&run.plane.ledger, run.plane.ledger.exchanges, run.watch.overlong);
+        let totals =
+            (&run.plane.books().ledger, run.plane.books().ledger.exchanges, run.watch.overlong);
         Ok(run.meter.figures(ground, facts, (&order.style.name, order.seed), totals))
     }
 }
@@ -221,8 +230,11 @@ impl Run<'_> {
             self.put_in();
             self.plane.turn(self.ground, tick);
             self.hear(true)?;
+            if self.plane.is_lost() {
+                return self.accounts();
+            }
             if tick.is_multiple_of(seconds(CURVE_S)) {
-                self.meter.look(self.ground, &self.handsets, self.plane.ledger.refused);
+                self.meter.look(self.ground, &self.handsets, self.plane.books().ledger.refused);
             }
             if tick.is_multiple_of(TICKS_A_SECOND) {
                 progress(&self.progress(tick / TICKS_A_SECOND));
@@ -238,7 +250,7 @@ impl Run<'_> {
             at_s,
             of_s: self.ground.scenario.seconds,
             subscribers: self.ground.scenario.subscribers,
-            transactions: self.plane.transactions,
+            transactions: self.plane.books().transactions,
         }
     }
 
@@ -337,7 +349,7 @@ impl Run<'_> {
 
     /// Tells handsets what their networks heard. After the end nothing new is asked.
     fn hear(&mut self, goes_on: bool) -> Result<(), Box<Failure>> {
-        let heard = std::mem::take(&mut self.plane.heard);
+        let heard = std::mem::take(&mut self.plane.books_mut().heard);
         for one in &heard {
             if !one.op.is_background() {
                 self.trace(one.handset, || format!("hears {:?} to {:?}", one.said, one.op));
@@ -353,7 +365,7 @@ impl Run<'_> {
             handset.answered(one.handset, one.op, one.attempt, one.said, &mut stage);
             self.judge()?;
         }
-        self.plane.heard = heard;
+        self.plane.books_mut().heard = heard;
         if !goes_on {
             self.asks.clear();
         }
@@ -433,8 +445,8 @@ impl Run<'_> {
             let (subscriber, network, history) = (None, None, Vec::new());
             Err(Box::new(Failure { checker, subscriber, network, at_s, what, history }))
         };
-        let (frames, recorded) = (self.plane.frames, self.plane.ledger.frames);
-        let left = self.plane.leftovers();
+        let left = self.plane.close();
+        let (frames, recorded) = (self.plane.books().frames, self.plane.books().ledger.frames);
         if !left.is_empty() {
             return failure(Checker::Rest, left.join("; "));
         }
@@ -442,8 +454,8 @@ impl Run<'_> {
             let what = format!("{frames} frames went in, the records account for {recorded}");
             return failure(Checker::Records, what);
         }
-        if self.plane.ledger.odd > 0 {
-            let what = format!("{} strays or malformed", self.plane.ledger.odd);
+        if self.plane.books().ledger.odd > 0 {
+            let what = format!("{} strays or malformed", self.plane.books().ledger.odd);
             return failure(Checker::Records, what);
         }
         Ok(())

@@ -207,6 +207,11 @@ impl Hss {
         self.ring.get_mut(tick as usize % slots)
     }
 
+    /// Orders that it has given: one for each change of the serving node.
+    pub(super) fn orders(&self) -> u64 {
+        self.next.into()
+    }
+
     /// Whether it has nothing left to say.
     pub(super) fn is_at_rest(&self) -> bool {
         self.ring.iter().all(Vec::is_empty)

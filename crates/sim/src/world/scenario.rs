@@ -238,6 +238,18 @@ pub struct Target {
 }
 
 impl Scenario {
+    /// The same world for so many minutes, where everybody arrives in the first third and has 4G
+    /// alone: what can be seen over sockets while somebody waits.
+    #[must_use]
+    pub fn live(mut self, minutes: u32) -> Self {
+        self.seconds = minutes.saturating_mul(60);
+        for class in &mut self.classes {
+            class.access = Access::FourG;
+            class.arrive_s = class.arrive_s.min(self.seconds / 3).max(1);
+        }
+        self
+    }
+
     /// The same world with another number of subscribers.
     #[must_use]
     pub fn with_subscribers(mut self, subscribers: u32) -> Self {
