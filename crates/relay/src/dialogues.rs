@@ -7,7 +7,6 @@
 use procedure::{LinkId, Record, StackId, Symbol, WorkerId};
 
 use crate::reach::Tried;
-use crate::walk::octets_u32;
 use crate::wheel::TimerKey;
 
 /// Exchanges one worker may have open; one more is refused with congestion.
@@ -36,11 +35,8 @@ pub struct Ticket {
 /// One open exchange.
 #[derive(Debug)]
 pub(crate) struct Dialogue {
-    /// The opening message as it was received: a frame, or all of its segments. Empty where nobody
-    /// will need it.
+    /// The opening message as it was received: a frame, or all of its segments.
     pub(crate) request: Vec<u8>,
-    /// Octets of it that count as held.
-    pub(crate) held_octets: u32,
     /// The asker's own number for it.
     pub(crate) asker_label: u32,
     /// What the answer must repeat.
@@ -102,10 +98,7 @@ impl Dialogue {
 impl Dialogues {
     pub(crate) fn new(worker: WorkerId, links: usize) -> Self {
         let open_by_asker = vec![0; links];
-        // Room in the address space only, until it is used: a table that grows is copied while
-        // messages wait.
-        let slots = Vec::with_capacity(DIALOGUES_MAX);
-        let free = Vec::with_capacity(DIALOGUES_MAX);
+        let (slots, free) = (Vec::new(), Vec::new());
         Self { worker, slots, free, held_octets: 0, kept_octets: 0, open_by_asker }
     }
 
@@ -149,8 +142,7 @@ impl Dialogues {
             }
             None => Box::new(make(request.to_vec())),
         });
-        dialogue.held_octets = octets_u32(request.len());
-        self.held_octets += dialogue.held_octets as usize;
+        self.held_octets += dialogue.record.request_octets as usize;
         if let Some(open) = self.open_by_asker.get_mut(dialogue.record.from.0 as usize) {
             *open += 1;
         }
@@ -166,7 +158,7 @@ impl Dialogues {
         let dialogue = slot.dialogue.take()?;
         slot.age = slot.age.wrapping_add(1);
         self.free.push(ticket.slot);
-        self.held_octets -= dialogue.held_octets as usize;
+        self.held_octets -= dialogue.record.request_octets as usize;
         if let Some(open) = self.open_by_asker.get_mut(dialogue.record.from.0 as usize) {
             *open -= 1;
         }

@@ -75,9 +75,7 @@ pub(crate) fn pass<S: Stack>(
             record.provenance = Provenance::Limit;
             return refuse(stack, core, view, Refusal::Congestion, &mut record, generation);
         }
-        let is_delayed = matches!(decision.verdict, Verdict::Delay { .. });
-        let kept = if is_delayed || stack.abandons() { came.octets } else { &[] };
-        let ticket = begin(core, kept, &procedure, record, group, keys.from, generation);
+        let ticket = begin(core, came.octets, &procedure, record, group, keys.from, generation);
         if let Verdict::Delay { wait_ms, .. } = decision.verdict {
             return core.arm(ticket, arrival.stack, u64::from(wait_ms));
         }
@@ -121,16 +119,15 @@ fn ends<S: Stack>(stack: &S, core: &Core, link: LinkId, known: &Known) -> (bool,
 
 fn begin(
     core: &mut Core,
-    kept: &[u8],
+    octets: &[u8],
     procedure: &Procedure<'_>,
     record: procedure::Record,
     group: Option<Symbol>,
     key: Option<u64>,
     generation: u32,
 ) -> Ticket {
-    let ticket = core.dialogues.open(kept, |request| Dialogue {
+    let ticket = core.dialogues.open(octets, |request| Dialogue {
         request,
-        held_octets: 0,
         asker_label: 0,
         check: 0,
         asker_generation: generation,
@@ -299,9 +296,7 @@ pub(crate) fn give_up<S: Stack>(stack: &S, core: &mut Core, ticket: Ticket, fini
     let Dialogue { record, request, asker_generation, .. } = &mut *closed;
     record.finish = finish;
     record.provenance = Provenance::Expired;
-    if stack.abandons()
-        && let Ok(view) = read(stack, request, &mut Vec::new())
-    {
+    if let Ok(view) = read(stack, request, &mut Vec::new()) {
         let write = |out: &mut Vec<u8>| record.code = stack.abandon(&view, out);
         let octets = core.send(record.from, *asker_generation, write).unwrap_or_default();
         record.answer_octets = record.answer_octets.saturating_add(octets_u32(octets));

@@ -225,13 +225,8 @@ pub trait Stack: Send + 'static {
     /// it and the frame is a request whose header can be trusted; says its code.
     fn complain(&self, frame: &[u8], malformed: &Malformed, out: &mut Vec<u8>) -> Code;
 
-    /// Whether the opener of an exchange that we stand between is told when nothing more was heard
-    /// of it. Where it is not, its opening message need not be kept.
-    fn abandons(&self) -> bool {
-        false
-    }
-
-    /// **answer**, to the opening message of such an exchange: appends what ends it for its opener.
+    /// **answer**, to the opening message of an exchange that we stand between and that nothing
+    /// more was heard of: appends what ends it for its opener, if anything shall.
     fn abandon(&self, _view: &Self::View<'_>, _out: &mut Vec<u8>) -> Code {
         Code::None
     }

@@ -51,7 +51,6 @@ pub(crate) fn attend<S: Stack>(
                     }
                     let ticket = core.dialogues.open(came.octets, |request| Dialogue {
                         request,
-                        held_octets: 0,
                         asker_label: label,
                         check,
                         asker_generation: generation,

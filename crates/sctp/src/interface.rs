@@ -152,7 +152,7 @@ pub struct Association(End);
 
 #[derive(Debug)]
 enum End {
-    Kernel(Box<kernel::Association>),
+    Kernel(kernel::Association),
     Userland(userland::Association),
 }
 
@@ -212,7 +212,7 @@ impl Endpoint {
     /// The system's; the endpoint is of no use any more unless it is a shortage.
     pub async fn accept(&self) -> io::Result<Association> {
         Ok(Association(match &self.0 {
-            Side::Kernel(endpoint) => End::Kernel(Box::new(endpoint.accept().await?)),
+            Side::Kernel(endpoint) => End::Kernel(endpoint.accept().await?),
             Side::Userland(endpoint) => End::Userland(endpoint.accept().await?),
         }))
     }
@@ -223,7 +223,7 @@ impl Endpoint {
     /// Nobody answered, or the peer refused.
     pub async fn connect(&self, peer: &Peer) -> io::Result<Association> {
         Ok(Association(match &self.0 {
-            Side::Kernel(endpoint) => End::Kernel(Box::new(endpoint.connect(peer).await?)),
+            Side::Kernel(endpoint) => End::Kernel(endpoint.connect(peer).await?),
             Side::Userland(endpoint) => End::Userland(endpoint.connect(peer).await?),
         }))
     }

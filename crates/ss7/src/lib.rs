@@ -33,7 +33,6 @@ pub mod describe;
 pub mod link;
 mod rewrite;
 pub mod route;
-mod servers;
 pub mod translate;
 pub mod view;
 pub mod vocabulary;
@@ -51,7 +50,6 @@ use correlate::mix;
 use describe::map::Map;
 use link::State;
 use route::Route;
-use servers::Servers;
 use translate::Table;
 use view::View;
 use view::m3ua::{self, Data, Kind, Label, Writer, tag};
@@ -77,7 +75,6 @@ pub struct Ss7 {
 
 struct Shared {
     config: Config,
-    servers: Servers,
     secret: u64,
     table: ArcSwap<Table>,
     state: Arc<State>,
@@ -96,8 +93,7 @@ impl Ss7 {
     pub fn new(config: Config, secret: u64) -> Self {
         let (state, table) = (State::new(&config), ArcSwap::from_pointee(config.table.clone()));
         let connections = Couplings::new(secret);
-        let servers = Servers::new(&config.servers, config.links.len());
-        Self { shared: Arc::new(Shared { config, servers, secret, table, state, connections }) }
+        Self { shared: Arc::new(Shared { config, secret, table, state, connections }) }
     }
 
     /// Puts other translations in force; dialogues and links stay as they are.
@@ -112,7 +108,17 @@ impl Ss7 {
     }
 
     fn server(&self, name: Symbol) -> Option<&Server> {
-        self.shared.servers.named(name)
+        self.shared.config.servers.iter().find(|server| server.name == name)
+    }
+
+    /// The server that a message came from: that of its context, or the only one of its link.
+    fn origin(&self, data: &Data<'_>, link: LinkId) -> Option<Symbol> {
+        let mut own = self.shared.config.servers.iter().filter(|it| it.links.contains(&link));
+        match data.context {
+            Some((_, context)) => own.find(|server| server.routing_context == Some(context)),
+            None => own.next(),
+        }
+        .map(|server| server.name)
     }
 
     /// Where a message goes; looked up once.
@@ -120,11 +126,8 @@ impl Ss7 {
         if let Some(route) = view.route.get() {
             return route;
         }
-        let Shared { config, servers, table, .. } = &*self.shared;
-        let context = view.data.context.map(|(_, context)| context);
-        let from = arrival.and_then(|arrival| servers.origin(arrival.link, context));
-        let from = from.map(|server| server.name);
-        let find = || route::find(config, servers, &table.load(), view, from);
+        let from = arrival.and_then(|arrival| self.origin(&view.data, arrival.link));
+        let find = || route::find(&self.shared.config, &self.shared.table.load(), view, from);
         let route = match &view.connection {
             Some(message) if self.couples(view) => self.couple(view, message, arrival, from, find),
             _ => find(),
@@ -304,15 +307,11 @@ impl Stack for Ss7 {
 
     fn view<'a>(&self, frame: &'a [u8]) -> Result<View<'a>, Malformed> {
         let ansi = self.shared.config.is_ansi();
-        let view = View::new(frame, ansi);
-        if let Ok(view) = &view
-            && view.is_connection
-            && view.connection.is_none()
-            && self.couples(view)
-        {
+        let view = View::new(frame, ansi)?;
+        if view.is_connection && view.connection.is_none() && self.couples(&view) {
             Connection::new(view.data.user, ansi).map_err(|malformed| view.inside(malformed))?;
         }
-        view
+        Ok(view)
     }
 
     fn segment(&self, view: &View<'_>) -> Option<Segment> {
@@ -425,14 +424,10 @@ impl Stack for Ss7 {
         code
     }
 
-    fn abandons(&self) -> bool {
-        self.shared.config.abort_expired
-    }
-
     fn abandon(&self, view: &View<'_>, out: &mut Vec<u8>) -> Code {
         let (Some(unit), Some(tcap)) = (&view.unit, &view.tcap) else { return Code::None };
         let mut code = Code::None;
-        if let Some(to) = tcap.otid {
+        if let Some(to) = tcap.otid.filter(|_| self.shared.config.abort_expired) {
             let cause = answer::p_abort::UNRECOGNISED_TRANSACTION;
             let tcap = |out: &mut Vec<u8>| code = answer::abort(to, cause, out);
             if !self.reply(view, out, |out| write::reply(unit, HOPS, out, tcap)) {

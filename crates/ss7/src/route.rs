@@ -14,7 +14,6 @@
 use procedure::Symbol;
 
 use crate::config::Config;
-use crate::servers::Servers;
 use crate::translate::{Asked, Table};
 use crate::view::View;
 use crate::view::m3ua::PointCode;
@@ -53,13 +52,7 @@ impl Route {
 }
 
 /// The way of a message that came from `from`.
-pub(crate) fn find(
-    config: &Config,
-    servers: &Servers,
-    table: &Table,
-    view: &View<'_>,
-    from: Option<Symbol>,
-) -> Route {
+pub(crate) fn find(config: &Config, table: &Table, view: &View<'_>, from: Option<Symbol>) -> Route {
     let data = &view.data;
     if view.is_connection && config.refuse_connections {
         return Route::nowhere(cause::UNQUALIFIED);
@@ -91,7 +84,8 @@ pub(crate) fn find(
     if from == Some(rule.to) {
         return Route::back(cause::HOP_COUNTER);
     }
-    let first = servers.named(rule.to).and_then(|server| server.point_codes.first().copied());
+    let server = config.servers.iter().find(|server| server.name == rule.to);
+    let first = server.and_then(|server| server.point_codes.first().copied());
     let Some(dpc) = rule.point_code.or(first) else {
         return Route::nowhere(cause::NO_TRANSLATION);
     };

@@ -129,10 +129,6 @@ impl Stack for Toy {
         9000
     }
 
-    fn abandons(&self) -> bool {
-        true
-    }
-
     fn abandon(&self, view: &View<'_>, out: &mut Vec<u8>) -> Code {
         out.extend(frame(b'e', b'p', number(view.0, 6), 0));
         Code::Abort(1)

@@ -3,18 +3,16 @@
 use std::io;
 use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::os::fd::AsFd;
-use std::pin::pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use socket2::Socket;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::task::coop::consume_budget;
 
 use super::endpoint::addresses;
 use super::reader::{Reader, Received};
-use super::sys::{self, BATCH, Sending};
+use super::sys::{self, Sending};
 use super::wire::{self, Notice};
 use crate::{Event, MESSAGE_OCTETS_MAX, Message, Refused};
 
@@ -47,57 +45,14 @@ enum Place {
     Gone,
 }
 
-/// The last messages that were taken. They leave together, with one call; and the last one waits for
-/// the next, so that the kernel knows of each message whether another follows: then they share
-/// packets, and none waits for a timer.
+/// The last message that was taken. It waits for the next one, so that the kernel knows of each
+/// message whether another follows: then they share packets, and none waits for a timer.
 #[derive(Debug, Default)]
 struct Held {
-    messages: Vec<Sending>,
-    /// One behind the other.
+    stream: u16,
+    ppid: u32,
+    /// Empty when nothing is held: there are no empty messages.
     octets: Vec<u8>,
-    /// How many have left already, and their octets.
-    left: usize,
-    left_octets: usize,
-}
-
-/// Octets of held messages after which they leave, however few they are.
-const HELD_OCTETS: usize = 16 << 10;
-
-impl Held {
-    fn is_empty(&self) -> bool {
-        self.messages.len() == self.left
-    }
-
-    fn is_full(&self) -> bool {
-        self.messages.len() >= BATCH || self.octets.len() >= HELD_OCTETS
-    }
-
-    fn push(&mut self, stream: u16, ppid: u32, octets: &[u8]) {
-        self.messages.push(Sending { stream, ppid, octets: octets.len() });
-        self.octets.extend_from_slice(octets);
-    }
-
-    /// Those that are still to leave, and their octets.
-    fn rest(&self) -> (&[Sending], &[u8]) {
-        let messages = self.messages.get(self.left..).unwrap_or_default();
-        (messages, self.octets.get(self.left_octets..).unwrap_or_default())
-    }
-
-    /// The first `count` of the rest have left.
-    fn pass(&mut self, count: usize) {
-        let gone = self.rest().0.iter().take(count);
-        self.left_octets += gone.map(|message| message.octets).sum::<usize>();
-        self.left += count;
-        if self.is_empty() {
-            self.clear();
-        }
-    }
-
-    fn clear(&mut self) {
-        self.messages.clear();
-        self.octets.clear();
-        (self.left, self.left_octets) = (0, 0);
-    }
 }
 
 /// How far it is with its end.
@@ -183,13 +138,13 @@ impl Association {
         if octets.len() > MESSAGE_OCTETS_MAX {
             return Err(Refused::TooLong);
         }
-        if self.held.is_full()
-            && let Err(refused) = self.leave(true)
-        {
+        if let Err(refused) = self.leave(true) {
             self.refused |= refused == Refused::Full;
             return Err(refused);
         }
-        self.held.push(stream, ppid, octets);
+        self.held.stream = stream;
+        self.held.ppid = ppid;
+        self.held.octets.extend_from_slice(octets);
         Ok(())
     }
 
@@ -277,28 +232,22 @@ impl Association {
                 Place::Parked(_) => return Poll::Pending,
                 Place::Gone => return Poll::Ready(Some(self.ended(LOST))),
             };
-            // Each message counts, as if it came from the kernel by itself: what is read and sent on in
-            // one go must not be all that a peer may have on its way.
-            if self.reader.has_more() {
-                ready!(pin!(consume_budget()).poll(cx));
-            }
-            if let Some(received) = self.reader.next() {
-                return Poll::Ready(match received {
-                    Received::Message { stream, ppid, unordered, octets } => {
-                        let octets = octets.to_vec();
-                        Some(Event::Data(Message { stream, ppid, unordered, octets }))
-                    }
-                    Received::Notice(notice) => self.noticed(notice),
-                    Received::TooLong => Some(self.aborted("a message was too long")),
-                    Received::End => Some(self.ended("the peer has shut it down")),
-                });
-            }
             let Ok(mut guard) = ready!(socket.poll_read_ready(cx)) else {
                 return Poll::Ready(Some(self.ended("its event loop has ended")));
             };
-            if let Ok(Err(error)) = guard.try_io(|socket| self.reader.fill(socket.as_fd())) {
-                return Poll::Ready(Some(self.ended(why(&error))));
-            }
+            let Ok(received) = guard.try_io(|socket| self.reader.next(socket.as_fd())) else {
+                continue;
+            };
+            return Poll::Ready(match received {
+                Ok(Received::Message { stream, ppid, unordered, octets }) => {
+                    let octets = octets.to_vec();
+                    Some(Event::Data(Message { stream, ppid, unordered, octets }))
+                }
+                Ok(Received::Notice(notice)) => self.noticed(notice),
+                Ok(Received::TooLong) => Some(self.aborted("a message was too long")),
+                Ok(Received::End) => Some(self.ended("the peer has shut it down")),
+                Err(error) => Some(self.ended(why(&error))),
+            });
         }
     }
 
@@ -345,19 +294,31 @@ impl Association {
 
     /// Gives what is held to the kernel; `more` if another message follows at once.
     fn leave(&mut self, more: bool) -> Result<(), Refused> {
-        while !self.held.is_empty() {
-            match self.send(more) {
-                Ok(count) => self.held.pass(count),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return Err(Refused::Full);
-                }
-                Err(error) => {
-                    // Of this message; if it is for the association's end, that is told in its turn.
-                    self.held.pass(1);
-                    self.failed = true;
-                    if error.kind() != io::ErrorKind::BrokenPipe {
-                        self.cause = Some(why(&error));
-                    }
+        if !self.held.octets.is_empty() {
+            let Held { stream, ppid, octets, .. } = &self.held;
+            let with = Sending { stream: *stream, ppid: *ppid, more };
+            let sent = match &self.place {
+                Place::Live(socket) => match sys::send(socket.as_fd(), octets, with) {
+                    // Asked again by way of the event loop, which wakes us when there is room.
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => socket
+                        .try_io(Interest::WRITABLE, |socket| {
+                            sys::send(socket.as_fd(), octets, with)
+                        }),
+                    sent => sent,
+                },
+                Place::Parked(socket) => sys::send(socket.as_fd(), octets, with),
+                Place::Gone => Err(io::ErrorKind::NotConnected.into()),
+            };
+            let full = sent.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock);
+            if full {
+                return Err(Refused::Full);
+            }
+            self.held.octets.clear();
+            if let Err(error) = sent {
+                // Of this message; if it is for the association's end, that is told in its turn.
+                self.failed = true;
+                if error.kind() != io::ErrorKind::BrokenPipe {
+                    self.cause = Some(why(&error));
                 }
             }
         }
@@ -366,27 +327,6 @@ impl Association {
             self.life = Life::Shut;
         }
         Ok(())
-    }
-
-    /// Gives the kernel what of it another message follows, or else the last one; how many it took.
-    fn send(&self, more: bool) -> io::Result<usize> {
-        let (messages, octets) = self.held.rest();
-        let (messages, more) = match messages {
-            [others @ .., _] if !more && !others.is_empty() => (others, true),
-            all => (all, more),
-        };
-        match &self.place {
-            Place::Live(socket) => match sys::send(socket.as_fd(), messages, octets, more) {
-                // Asked again by way of the event loop, which wakes us when there is room.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => socket
-                    .try_io(Interest::WRITABLE, |socket| {
-                        sys::send(socket.as_fd(), messages, octets, more)
-                    }),
-                sent => sent,
-            },
-            Place::Parked(socket) => sys::send(socket.as_fd(), messages, octets, more),
-            Place::Gone => Err(io::ErrorKind::NotConnected.into()),
-        }
     }
 
     fn aborted(&mut self, why: &'static str) -> Event {
@@ -399,7 +339,7 @@ impl Association {
 
     fn ended(&mut self, why: &'static str) -> Event {
         self.place = Place::Gone;
-        self.held.clear();
+        self.held.octets.clear();
         if let Life::Down(why) = self.life {
             return Event::Down { why };
         }

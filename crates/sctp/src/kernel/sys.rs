@@ -1,5 +1,5 @@
-//! All that is unsafe: the four system calls that only libc has (options of SCTP sockets, batches of
-//! messages with their ancillary data), octets in and octets out, and the event loop's word of honour.
+//! All that is unsafe: the four system calls that only libc has (options of SCTP sockets, messages
+//! with their ancillary data), octets in and octets out, and the event loop's word of honour.
 #![allow(
     unsafe_code,
     reason = "SCTP's socket options and ancillary data have no safe binding; nothing else here does"
@@ -23,22 +23,19 @@ const SCTP_RCVINFO: c_int = 3;
 /// What was received is an event of the association instead of data.
 const MSG_NOTIFICATION: c_int = 0x8000;
 
-/// Messages given to the kernel, or taken from it, with one call.
-pub(super) const BATCH: usize = 16;
-
 /// What goes with a message that is sent. //= RFC 6458 §5.3.4
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sending {
     pub(super) stream: u16,
     pub(super) ppid: u32,
-    /// How long it is.
-    pub(super) octets: usize,
+    /// It may wait for others to share a packet with.
+    pub(super) more: bool,
 }
 
 /// One piece that was received.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Piece {
-    /// Octets written to its place.
+    /// Octets written to the buffer.
     pub(super) octets: usize,
     /// The message or the event ends with it.
     pub(super) last: bool,
@@ -50,42 +47,11 @@ pub(super) struct Piece {
 }
 
 /// Room for one piece of ancillary data, aligned as its header must be.
-#[derive(Clone, Copy)]
 #[repr(C, align(8))]
 struct Control([u8; CONTROL_OCTETS]);
 
-/// What the larger of the two takes: a header of 16 octets and 28 of `sctp_rcvinfo`, aligned.
-const CONTROL_OCTETS: usize = 48;
-
-/// What the kernel is told about each message of a batch.
-struct Batch {
-    headers: [libc::mmsghdr; BATCH],
-    vectors: [libc::iovec; BATCH],
-    controls: [Control; BATCH],
-}
-
-impl Batch {
-    fn new() -> Self {
-        // SAFETY: all zeroes is a valid `mmsghdr`: null pointers with lengths of nothing.
-        let empty: libc::mmsghdr = unsafe { mem::zeroed() };
-        Self {
-            headers: [empty; BATCH],
-            vectors: [libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 }; BATCH],
-            controls: [Control([0; CONTROL_OCTETS]); BATCH],
-        }
-    }
-
-    /// The places of its messages.
-    fn places(
-        &mut self,
-    ) -> impl Iterator<Item = (&mut libc::msghdr, &mut libc::iovec, &mut Control)> {
-        let headers = self.headers.iter_mut().map(|header| &mut header.msg_hdr);
-        headers
-            .zip(&mut self.vectors)
-            .zip(&mut self.controls)
-            .map(|((header, vector), control)| (header, vector, control))
-    }
-}
+/// More than the larger of the two takes: a header of 16 octets and 28 of `sctp_rcvinfo`.
+const CONTROL_OCTETS: usize = 64;
 
 /// Puts a socket into this thread's event loop.
 ///
@@ -134,112 +100,79 @@ pub(super) fn get_option(
     if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Sends messages that lie one behind the other in `octets`, at most [`BATCH`], each whole or not at
-/// all; how many from the first on. With `more` they may wait for others to share packets with.
+/// Sends one whole message, or nothing.
 ///
 /// # Errors
-/// The kernel's about the first; `WouldBlock` while its buffer is full.
-pub(super) fn send(
-    socket: BorrowedFd<'_>,
-    messages: &[Sending],
-    mut octets: &[u8],
-    more: bool,
-) -> io::Result<usize> {
-    let mut batch = Batch::new();
-    let mut count = 0;
-    for (message, (header, vector, control)) in messages.iter().zip(batch.places()) {
-        let Some((first, rest)) = octets.split_at_checked(message.octets) else { break };
-        octets = rest;
-        *vector = libc::iovec { iov_base: first.as_ptr().cast_mut().cast(), iov_len: first.len() };
-        point(header, vector, control);
-        describe(header, *message);
-        count += 1;
-    }
-    let more = if more { libc::MSG_MORE } else { 0 };
-    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL | more;
-    // SAFETY: the first `count` headers point to octets of `octets` and to vectors and controls of
-    // `batch`, which all outlive the call; the kernel only reads what they point to.
-    let sent =
-        unsafe { libc::sendmmsg(socket.as_raw_fd(), batch.headers.as_mut_ptr(), count, flags) };
-    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
-}
-
-/// Notes in a header's ancillary data what goes with its message.
-fn describe(header: &mut libc::msghdr, message: Sending) {
+/// The kernel's; `WouldBlock` while its buffer is full.
+pub(super) fn send(socket: BorrowedFd<'_>, message: &[u8], with: Sending) -> io::Result<()> {
     let info = libc::sctp_sndinfo {
-        snd_sid: message.stream,
+        snd_sid: with.stream,
         snd_flags: 0,
         // The kernel passes it on as it stands. //= RFC 6458 §5.3.4
-        snd_ppid: message.ppid.to_be(),
+        snd_ppid: with.ppid.to_be(),
         snd_context: 0,
         snd_assoc_id: 0,
     };
-    let size = size_of_val(&info) as u32;
-    // SAFETY: the control that `header` points to has CONTROL_OCTETS, which is no less than
-    // CMSG_SPACE of the structure, and is aligned for `cmsghdr`; so CMSG_FIRSTHDR is not null, and
-    // its data are in bounds.
-    unsafe {
-        header.msg_controllen = libc::CMSG_SPACE(size) as usize;
-        let first = libc::CMSG_FIRSTHDR(ptr::from_ref(header));
-        (*first).cmsg_level = SOL_SCTP;
-        (*first).cmsg_type = SCTP_SNDINFO;
-        (*first).cmsg_len = libc::CMSG_LEN(size) as usize;
-        ptr::write_unaligned(libc::CMSG_DATA(first).cast(), info);
-    }
+    let mut control = Control([0; CONTROL_OCTETS]);
+    let mut vector =
+        libc::iovec { iov_base: message.as_ptr().cast_mut().cast(), iov_len: message.len() };
+    let sent = {
+        let mut header = header(&mut vector, &mut control);
+        let size = size_of_val(&info) as u32;
+        // SAFETY: `control` has CONTROL_OCTETS, which is more than CMSG_SPACE of either structure,
+        // and is aligned for `cmsghdr`; so CMSG_FIRSTHDR is not null, and its data are in bounds.
+        // The kernel only reads `message` and `control`, which both outlive the call.
+        unsafe {
+            header.msg_controllen = libc::CMSG_SPACE(size) as usize;
+            let first = libc::CMSG_FIRSTHDR(&raw const header);
+            (*first).cmsg_level = SOL_SCTP;
+            (*first).cmsg_type = SCTP_SNDINFO;
+            (*first).cmsg_len = libc::CMSG_LEN(size) as usize;
+            ptr::write_unaligned(libc::CMSG_DATA(first).cast(), info);
+            let more = if with.more { libc::MSG_MORE } else { 0 };
+            let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL | more;
+            libc::sendmsg(socket.as_raw_fd(), &raw const header, flags)
+        }
+    };
+    if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Receives messages and events, or as much of one as the kernel has or its place holds: one for
-/// each of `places`, at most [`BATCH`]. How many of `pieces` say now what there is.
+/// Receives a message or an event, or as much of it as the kernel has or `buffer` holds.
 ///
 /// # Errors
 /// The kernel's; `WouldBlock` when there is nothing.
-pub(super) fn receive<'a>(
-    socket: BorrowedFd<'_>,
-    places: impl Iterator<Item = &'a mut [u8]>,
-    pieces: &mut [Piece; BATCH],
-) -> io::Result<usize> {
-    let mut batch = Batch::new();
-    let mut count = 0;
-    for (place, (header, vector, control)) in places.zip(batch.places()) {
-        *vector = libc::iovec { iov_base: place.as_mut_ptr().cast(), iov_len: place.len() };
-        point(header, vector, control);
-        count += 1;
-    }
-    // SAFETY: the first `count` headers point to places that are borrowed for longer than the call,
-    // to which the kernel writes at most their length, and to CONTROL_OCTETS each of `batch`.
-    let received = unsafe {
-        libc::recvmmsg(
-            socket.as_raw_fd(),
-            batch.headers.as_mut_ptr(),
-            count,
-            libc::MSG_DONTWAIT,
-            ptr::null_mut(),
-        )
+pub(super) fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Piece> {
+    let mut control = Control([0; CONTROL_OCTETS]);
+    let mut vector = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    let mut header = header(&mut vector, &mut control);
+    // SAFETY: the kernel writes at most `buffer.len()` octets to `buffer` and CONTROL_OCTETS to
+    // `control`, which both outlive the call.
+    let octets = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut header, libc::MSG_DONTWAIT) };
+    let octets = usize::try_from(octets).map_err(|_| io::Error::last_os_error())?;
+    let mut piece = Piece {
+        octets,
+        last: header.msg_flags & libc::MSG_EOR != 0,
+        notification: header.msg_flags & MSG_NOTIFICATION != 0,
+        stream: 0,
+        ppid: 0,
+        unordered: false,
     };
-    let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
-    for (piece, header) in pieces.iter_mut().zip(&batch.headers).take(received) {
-        let flags = header.msg_hdr.msg_flags;
-        *piece = Piece {
-            octets: header.msg_len as usize,
-            last: flags & libc::MSG_EOR != 0,
-            notification: flags & MSG_NOTIFICATION != 0,
-            ..Piece::default()
-        };
-        if let Some(info) = receive_info(&header.msg_hdr) {
-            piece.stream = info.rcv_sid;
-            piece.ppid = u32::from_be(info.rcv_ppid);
-            piece.unordered = i32::from(info.rcv_flags) & libc::SCTP_UNORDERED != 0;
-        }
+    if let Some(info) = receive_info(&header) {
+        piece.stream = info.rcv_sid;
+        piece.ppid = u32::from_be(info.rcv_ppid);
+        piece.unordered = i32::from(info.rcv_flags) & libc::SCTP_UNORDERED != 0;
     }
-    Ok(received)
+    Ok(piece)
 }
 
-/// Points a header to its octets and its ancillary data.
-fn point(header: &mut libc::msghdr, vector: &mut libc::iovec, control: &mut Control) {
+fn header(vector: &mut libc::iovec, control: &mut Control) -> libc::msghdr {
+    // SAFETY: all zeroes is a valid `msghdr`: null pointers with lengths of nothing.
+    let mut header: libc::msghdr = unsafe { mem::zeroed() };
     header.msg_iov = vector;
     header.msg_iovlen = 1;
     header.msg_control = ptr::from_mut(control).cast::<c_void>();
     header.msg_controllen = CONTROL_OCTETS;
+    header
 }
 
 /// What the kernel said about the data, if it said so. //= RFC 6458 §5.3.5

@@ -26,9 +26,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::carrier::Way;
 use super::cookie::{Baker, Cookie};
 use super::packet::{self, Head, PACKET_OCTETS_MAX, chunk};
-use super::peer::{self, Birth, Path, Peer, Stage};
+use super::peer::{self, Arrived, Birth, Path, Peer, Stage};
 use super::shared::{Bell, Limits, Shared};
-use super::waiting::{Arrived, Spares};
 use super::{Association, Counters};
 use crate::interface::{Admits, Settings};
 
@@ -36,8 +35,13 @@ use crate::interface::{Admits, Settings};
 pub const ASSOCIATIONS_MAX: usize = 1_024;
 /// Packets sorted in one turn before the associations have theirs.
 const PACKETS_A_TURN: usize = 1_024;
+/// Packets of one association that may wait for the engine; a further one is as good as lost on the
+/// way, which makes its sender slow down.
+const PACKETS_WAITING_MAX: usize = 256;
 /// Packets of one association that the engine has before the others have theirs.
 const PACKETS_OF_ONE_A_TURN: usize = 32;
+/// Emptied buffers that are kept for the next packets.
+const SPARES_MAX: usize = 1_024;
 /// The longest sleep, so that nothing that is missed is missed for long.
 const SLEEP_MS_MAX: u64 = 1_000;
 
@@ -80,7 +84,7 @@ struct Driver {
     /// Numbers of associations that have something to do.
     due: Vec<usize>,
     buffer: Box<[u8]>,
-    spares: Spares,
+    spares: Vec<Vec<u8>>,
 }
 
 /// Runs until the endpoint and all its associations are gone.
@@ -121,7 +125,7 @@ impl Driver {
             paths: HashMap::new(),
             due: Vec::new(),
             buffer: vec![0; PACKET_OCTETS_MAX].into_boxed_slice(),
-            spares: Spares::default(),
+            spares: Vec::new(),
         };
         (driver, connects)
     }
@@ -194,25 +198,26 @@ impl Driver {
     /// A packet of an association that there is waits for its turn.
     fn sort(&mut self, number: usize, packet: &[u8], head: Head, from: IpAddr, udp_port: u16) {
         let Some(peer) = self.peers.get_mut(number).and_then(Option::as_mut) else { return };
-        if !peer.arrived.has_room(packet.len()) {
+        if peer.arrived.len() >= PACKETS_WAITING_MAX {
             return self.counters.add("more than an association's share");
         }
-        // One that has packets waiting is due already.
-        if peer.arrived.is_empty() {
-            self.due.push(number);
-        }
-        let octets = self.spares.copy(packet);
-        peer.arrived.push(Arrived { octets, head, from, udp_port });
+        let mut octets = self.spares.pop().unwrap_or_default();
+        octets.extend_from_slice(packet);
+        peer.arrived.push_back(Arrived { octets, head, from, udp_port });
+        self.due.push(number);
     }
 
     /// An association's packets, as far as it is its turn.
     fn work(&mut self, number: usize) {
         for _ in 0..PACKETS_OF_ONE_A_TURN {
             let peer = self.peers.get_mut(number).and_then(Option::as_mut);
-            let Some(arrived) = peer.and_then(|peer| peer.arrived.pop()) else { return };
-            let Arrived { octets, head, from, udp_port } = arrived;
+            let Some(arrived) = peer.and_then(|peer| peer.arrived.pop_front()) else { return };
+            let Arrived { mut octets, head, from, udp_port } = arrived;
             self.known(number, &octets, &head, from, udp_port);
-            self.spares.give_back(octets);
+            if self.spares.len() < SPARES_MAX {
+                octets.clear();
+                self.spares.push(octets);
+            }
         }
     }
 

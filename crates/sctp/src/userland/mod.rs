@@ -17,7 +17,6 @@ mod driver;
 mod packet;
 mod peer;
 mod shared;
-mod waiting;
 
 use std::collections::BTreeMap;
 use std::io;

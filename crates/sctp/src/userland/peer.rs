@@ -1,5 +1,6 @@
 //! One association on the endpoint's thread: the engine, the peer's addresses, the owner's queues.
 
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +10,8 @@ use dcsctp::api::{
     SocketTime, StreamId,
 };
 
+use super::packet::Head;
 use super::shared::{Ending, Shared};
-use super::waiting::Waiting;
 use crate::interface::{Event, MESSAGE_OCTETS_MAX, Message, Settings};
 
 /// Octets of a packet: fits an Ethernet frame with IP, UDP and SCTP headers.
@@ -38,9 +39,17 @@ pub(super) enum Stage {
     Down(&'static str),
 }
 
+/// A packet that waits for its turn.
+pub(super) struct Arrived {
+    pub(super) octets: Vec<u8>,
+    pub(super) head: Head,
+    pub(super) from: IpAddr,
+    pub(super) udp_port: u16,
+}
+
 pub(super) struct Peer {
     socket: Socket,
-    pub(super) arrived: Waiting,
+    pub(super) arrived: VecDeque<Arrived>,
     pub(super) shared: Arc<Shared>,
     pub(super) port: u16,
     pub(super) paths: Vec<Path>,
@@ -108,7 +117,7 @@ impl Peer {
         let paths = birth.paths.into_iter();
         Self {
             socket: Socket::new("", &birth.options),
-            arrived: Waiting::default(),
+            arrived: VecDeque::new(),
             shared: birth.shared,
             port: birth.port,
             paths: paths.map(|(address, port)| Path { address, port, reachable: true }).collect(),

@@ -56,7 +56,8 @@ pub(crate) struct Ascii {
 impl Ascii {
     fn of(address: &sccp::Address<'_>) -> Self {
         let mut this = Self::default();
-        this.length = address.title.map_or(0, |title| title.write(&mut this.octets));
+        let digits = address.title.map_or(Digits::EMPTY, |title| title.digits());
+        this.length = digits.write(&mut this.octets).len();
         this
     }
 
@@ -84,7 +85,8 @@ impl<'a> View<'a> {
 
     /// A complaint about the user's part as one about the message.
     pub(crate) fn inside(&self, malformed: Malformed) -> Malformed {
-        inside(&self.data, malformed)
+        let base = u32::try_from(self.data.user_offset()).unwrap_or(u32::MAX);
+        Malformed { offset: malformed.offset.saturating_add(base), ..malformed }
     }
 
     /// Reads a whole DATA message.
@@ -96,17 +98,20 @@ impl<'a> View<'a> {
     pub fn new(frame: &'a [u8], ansi: bool) -> Result<Self, Malformed> {
         let data = Data::new(frame)?;
         let base = data.user_offset();
+        let mut view = Self::unread(data);
         if data.service != m3ua::SERVICE_SCCP {
-            return Ok(Self::unread(data));
+            return Ok(view);
         }
-        if data.user.first().is_some_and(|kind| is_connection(*kind)) {
+        view.is_connection = data.user.first().is_some_and(|kind| is_connection(*kind));
+        if view.is_connection {
             // What only passes by its point code need not be read.
-            let connection = Connection::new(data.user, ansi).ok();
-            return Ok(Self { is_connection: true, connection, ..Self::unread(data) });
+            view.connection = Connection::new(data.user, ansi).ok();
+            return Ok(view);
         }
-        let unit = Unitdata::new(data.user, ansi).map_err(|wrong| inside(&data, wrong))?;
+        let unit = Unitdata::new(data.user, ansi).map_err(|wrong| view.inside(wrong))?;
+        (view.calling, view.called) = (Ascii::of(&unit.calling), Ascii::of(&unit.called));
         let at = base + unit.data_offset();
-        let tcap = match unit.segment {
+        view.tcap = match unit.segment {
             Some(segment) if !segment.first => None,
             // What is given back may have been cut.
             _ if unit.is_service() => Transaction::part(unit.data, at).ok(),
@@ -114,9 +119,8 @@ impl<'a> View<'a> {
             Some(segment) if segment.remaining > 0 => None,
             _ => transaction(&unit, unit.data, at)?,
         };
-        let (calling, called) = (Ascii::of(&unit.calling), Ascii::of(&unit.called));
-        // In its place at once: it is large, and made for each message.
-        Ok(Self { unit: Some(unit), tcap, calling, called, ..Self::unread(data) })
+        view.unit = Some(unit);
+        Ok(view)
     }
 
     /// Reads the message whose segments are `frames`, each a whole DATA message. Its user's part is
@@ -145,11 +149,6 @@ impl<'a> View<'a> {
         whole.segments = Some(frames);
         Ok(whole)
     }
-}
-
-fn inside(data: &Data<'_>, malformed: Malformed) -> Malformed {
-    let base = u32::try_from(data.user_offset()).unwrap_or(u32::MAX);
-    Malformed { offset: malformed.offset.saturating_add(base), ..malformed }
 }
 
 /// The transaction in a user's part that is all there.

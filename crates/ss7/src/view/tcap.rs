@@ -99,7 +99,10 @@ pub struct Transaction<'a> {
     pub p_abort: Option<u8>,
     /// Its dialogue portion.
     pub dialogue: Option<Dialogue<'a>>,
-    components: Components<'a>,
+    components: &'a [u8],
+    components_at: usize,
+    /// Only its first segment is there.
+    is_part: bool,
 }
 
 /// An operation or an error, as coded: a local number, or a global one.
@@ -175,13 +178,9 @@ impl<'a> Transaction<'a> {
     /// It is no TCAP of ITU's, or something in it does not fit.
     #[inline]
     pub fn new(bytes: &'a [u8], base: usize) -> Result<Self, Malformed> {
-        let mut transaction = Self::read(bytes, base, false)?;
-        let components = &mut transaction.components;
-        // Mostly there is only one, and it will be asked for again.
-        let first = components.next()?;
-        let mut others = *components;
-        components.first = first;
-        while others.next()?.is_some() {}
+        let transaction = Self::read(bytes, base, false)?;
+        let mut components = transaction.components();
+        while components.next()?.is_some() {}
         Ok(transaction)
     }
 
@@ -215,7 +214,9 @@ impl<'a> Transaction<'a> {
             dtid: None,
             p_abort: None,
             dialogue: None,
-            components: Components::new(Reader::new(&[], base), is_part),
+            components: &[],
+            components_at: base,
+            is_part,
         };
         let mut reader = Reader::inside(&message);
         while let Some(element) = next(&mut reader)? {
@@ -225,8 +226,7 @@ impl<'a> Transaction<'a> {
                 tag::P_ABORT => this.p_abort = element.value.first().copied(),
                 tag::DIALOGUE => this.dialogue = Some(dialogue(&element, is_part)?),
                 tag::COMPONENTS => {
-                    let reader = Reader::new(element.value, element.offset);
-                    this.components = Components::new(reader, is_part);
+                    (this.components, this.components_at) = (element.value, element.offset);
                 }
                 _ => {}
             }
@@ -242,7 +242,8 @@ impl<'a> Transaction<'a> {
     /// Its components in order.
     #[must_use]
     pub const fn components(&self) -> Components<'a> {
-        self.components
+        let reader = Reader::new(self.components, self.components_at);
+        Components { reader, taken: 0, is_part: self.is_part }
     }
 }
 
@@ -286,28 +287,18 @@ fn dialogue<'a>(element: &Element<'a>, is_part: bool) -> Result<Dialogue<'a>, Ma
 /// Components one after the other.
 #[derive(Clone, Copy, Debug)]
 pub struct Components<'a> {
-    /// What was read already and comes first.
-    first: Option<Component<'a>>,
     reader: Reader<'a>,
     taken: usize,
-    /// Only the first segment of the message is there.
     is_part: bool,
 }
 
 impl<'a> Components<'a> {
-    const fn new(reader: Reader<'a>, is_part: bool) -> Self {
-        Self { first: None, reader, taken: 0, is_part }
-    }
-
     /// The next component; `None` at the end.
     ///
     /// # Errors
     /// It is none, or there are too many.
     #[allow(clippy::should_implement_trait, reason = "it may fail, and ends then")]
     pub fn next(&mut self) -> Result<Option<Component<'a>>, Malformed> {
-        if let Some(first) = self.first.take() {
-            return Ok(Some(first));
-        }
         let element = if self.is_part { self.reader.next_or_part() } else { self.reader.next()? };
         let Some(element) = element else { return Ok(None) };
         self.taken += 1;

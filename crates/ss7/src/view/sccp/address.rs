@@ -167,28 +167,17 @@ impl<'a> Title<'a> {
     #[inline]
     pub fn digits(&self) -> Digits {
         let mut digits = Digits::EMPTY;
-        for half in self.halves() {
-            match digits.with(half) {
-                Some(more) => digits = more,
-                None => return digits,
+        for (place, octet) in self.bcd.iter().enumerate() {
+            let is_last = place + 1 == self.bcd.len();
+            for half in
+                [octet & 0x0f, octet >> 4].into_iter().take(2 - usize::from(is_last && self.is_odd))
+            {
+                match digits.with(half) {
+                    Some(more) => digits = more,
+                    None => return digits,
+                }
             }
         }
         digits
-    }
-
-    /// The same digits as text; how many they are.
-    #[inline]
-    pub(crate) fn write(&self, text: &mut [u8; Digits::DIGITS_MAX]) -> usize {
-        let mut length = 0;
-        for (place, half) in text.iter_mut().zip(self.halves().take_while(|half| *half <= 9)) {
-            *place = b'0' + half;
-            length += 1;
-        }
-        length
-    }
-
-    fn halves(&self) -> impl Iterator<Item = u8> {
-        let count = (2 * self.bcd.len()).saturating_sub(usize::from(self.is_odd));
-        self.bcd.iter().flat_map(|octet| [octet & 0x0f, octet >> 4]).take(count)
     }
 }

@@ -258,33 +258,3 @@ fn check(octets: &[u8], ansi: bool) {
         assert!(Unitdata::new(&out, ansi).is_ok());
     }
 }
-
-proptest! {
-    #[test]
-    fn digits_are_the_same_as_text(
-        octets in proptest::collection::vec(any::<u8>(), 0..14),
-        is_odd: bool,
-        decimal: bool,
-    ) {
-        let digits = |octet: &u8| (octet % 10) | ((octet / 26) << 4);
-        let bcd: Vec<u8> =
-            octets.iter().map(|octet| if decimal { digits(octet) } else { *octet }).collect();
-        let title = Title {
-            indicator: 4,
-            translation_type: None,
-            plan: None,
-            encoding: None,
-            nature: None,
-            bcd: &bcd,
-            is_odd,
-        };
-        let mut text = [0; procedure::Digits::DIGITS_MAX];
-        let length = title.write(&mut text);
-        let mut expected = [0; procedure::Digits::DIGITS_MAX];
-        prop_assert_eq!(&text[..length], title.digits().write(&mut expected));
-        if decimal {
-            let all = (2 * bcd.len()).saturating_sub(usize::from(is_odd));
-            prop_assert_eq!(length, all.min(procedure::Digits::DIGITS_MAX));
-        }
-    }
-}
