@@ -67,6 +67,7 @@ name = "virtual-in-gb"
 customer = "virtual operator"
 country = "GB"
 preferred = ["23415"]
+learn = false                         # nobody can move here, and the HLR is the host's: each is to be refused
 "#;
 
 const NETWORKS: &str = r#"
