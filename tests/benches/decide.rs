@@ -111,24 +111,7 @@ fn ss7_config(home: procedure::Symbol, visited: procedure::Symbol) -> ss7::confi
         links_min: 1,
         registers: false,
     };
-    let rule = Rule {
-        name: home,
-        translation_type: None,
-        plan: None,
-        nature: None,
-        ssn: None,
-        from: None,
-        prefix: "34609".parse().expect("digits"),
-        to: home,
-        point_code: None,
-        strip: 0,
-        prepend: procedure::Digits::EMPTY,
-        set_plan: None,
-        set_nature: None,
-        set_translation_type: None,
-        set_ssn: None,
-        route_on_ssn: false,
-    };
+    let rule = Rule::new(home, "34609".parse().expect("digits"), home);
     ss7::config::Config {
         variant: Variant::Itu,
         point_codes: vec![PointCode(1)],

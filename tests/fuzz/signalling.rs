@@ -51,15 +51,6 @@ pub(crate) fn config(variant: Variant, prepend: &str) -> Config {
         })
     };
     let rule = Rule {
-        name: Symbol(2),
-        translation_type: None,
-        plan: None,
-        nature: None,
-        ssn: None,
-        from: None,
-        prefix: "34".parse().unwrap(),
-        to: HOME,
-        point_code: None,
         strip: 2,
         prepend: prepend.parse::<Digits>().unwrap(),
         set_plan: Some(1),
@@ -67,6 +58,7 @@ pub(crate) fn config(variant: Variant, prepend: &str) -> Config {
         set_translation_type: Some(9),
         set_ssn: Some(6),
         route_on_ssn: true,
+        ..Rule::new(Symbol(2), "34".parse().unwrap(), HOME)
     };
     let server = Server {
         name: HOME,

@@ -105,22 +105,8 @@ fn stack() -> Ss7 {
         ..visited.clone()
     };
     let rule = Rule {
-        name: Symbol(3),
-        translation_type: None,
-        plan: None,
-        nature: None,
-        ssn: None,
-        from: None,
-        prefix: "999".parse().unwrap(),
-        to: Symbol(2),
-        point_code: None,
-        strip: 0,
         prepend: "49".parse().unwrap(),
-        set_plan: None,
-        set_nature: None,
-        set_translation_type: None,
-        set_ssn: None,
-        route_on_ssn: false,
+        ..Rule::new(Symbol(3), "999".parse().unwrap(), Symbol(2))
     };
     let config = Config {
         variant: Variant::Itu,

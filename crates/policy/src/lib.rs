@@ -53,7 +53,7 @@ pub use outline::{CustomerOutline, PlanOutline, TierOutline};
 pub use probe::Probe;
 pub use reading::Mode;
 pub use screen::{ORIGIN_OWNS_SUBSCRIBER, ORIGIN_SPEAKS_FOR_VISITED};
-pub use steer::calendar::moment;
+pub use steer::calendar::{civil, moment};
 pub use steer::episode::{NETWORKS_MAX, RECENTS_MAX, REFUSALS_MAX};
 pub use steer::memory::{Memory, MemoryUse, SHARDS, SUBSCRIBERS_MAX};
 pub use steer::plan::PREFERRED_MAX;

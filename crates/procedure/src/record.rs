@@ -1,8 +1,8 @@
 //! What happened: one flat value for each exchange.
 
 use crate::{
-    Access, Act, Because, Domain, Exit, Imsi, LinkId, Malformed, Plmn, StackId, Symbol, Time,
-    WorkerId,
+    Access, Act, Because, Decision, Domain, Exit, Imsi, LinkId, Malformed, Plmn, Procedure,
+    StackId, Symbol, Time, WorkerId,
 };
 
 /// A result as the protocol codes it, base and experimental told apart.
@@ -139,6 +139,44 @@ pub struct Record {
     pub answer_octets: u32,
     /// The opening message's exchange identity, as in [`crate::Procedure::exchange`].
     pub exchange: u64,
+}
+
+impl Record {
+    /// Of an exchange that has just been decided on: nothing was sent, and nobody was answered.
+    #[must_use]
+    pub fn opening(procedure: &Procedure<'_>, decision: &Decision, worker: WorkerId) -> Self {
+        Self {
+            opened: procedure.arrived,
+            closed: procedure.arrived,
+            stack: procedure.stack,
+            worker,
+            from: procedure.from,
+            to: None,
+            sends: 0,
+            application: procedure.application,
+            operation: procedure.operation,
+            act: procedure.act,
+            domain: procedure.domain,
+            access: procedure.access,
+            repeat: procedure.repeat,
+            imsi: procedure.imsi,
+            customer: decision.customer,
+            home: decision.home,
+            visited: decision.visited.or(procedure.visited),
+            preferred: decision.preferred,
+            finish: Finish::Discarded,
+            code: Code::None,
+            success: false,
+            provenance: Provenance::None,
+            attempt: decision.attempt,
+            exit: decision.exit,
+            because: decision.because,
+            frames: 0,
+            request_octets: 0,
+            answer_octets: 0,
+            exchange: procedure.exchange,
+        }
+    }
 }
 
 impl Finish {

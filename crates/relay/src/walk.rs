@@ -330,70 +330,19 @@ pub(crate) fn opened(
     came: Came<'_>,
 ) -> Record {
     Record {
-        opened: procedure.arrived,
-        closed: procedure.arrived,
-        stack: procedure.stack,
-        worker: core.worker,
-        from: procedure.from,
-        to: None,
-        sends: 0,
-        application: procedure.application,
-        operation: procedure.operation,
-        act: procedure.act,
-        domain: procedure.domain,
-        access: procedure.access,
-        repeat: procedure.repeat,
-        imsi: procedure.imsi,
-        customer: decision.customer,
-        home: decision.home,
-        visited: decision.visited.or(procedure.visited),
-        preferred: decision.preferred,
-        finish: Finish::Discarded,
-        code: Code::None,
-        success: false,
-        provenance: Provenance::None,
-        attempt: decision.attempt,
-        exit: decision.exit,
-        because: decision.because,
         frames: came.frames,
         request_octets: octets_u32(came.octets.len()),
-        answer_octets: 0,
-        exchange: procedure.exchange,
+        ..Record::opening(procedure, decision, core.worker)
     }
 }
 
 /// The record of a frame that opens nothing.
 pub(crate) fn bare(core: &Core, arrival: &Arrival, came: Came<'_>, finish: Finish) -> Record {
+    let procedure = Procedure::unknown(arrival.stack, arrival.link, arrival.time);
     Record {
-        opened: arrival.time,
-        closed: arrival.time,
-        stack: arrival.stack,
-        worker: core.worker,
-        from: arrival.link,
-        to: None,
-        sends: 0,
-        application: 0,
-        operation: 0,
-        act: procedure::Act::Transit,
-        domain: procedure::Domain::Unknown,
-        access: procedure::Access::Unknown,
-        repeat: false,
-        imsi: None,
-        customer: None,
-        home: None,
-        visited: None,
-        preferred: None,
         finish,
-        code: Code::None,
-        success: false,
         provenance: Provenance::Protocol,
-        attempt: 0,
-        exit: None,
-        because: procedure::Because::default(),
-        frames: came.frames,
-        request_octets: octets_u32(came.octets.len()),
-        answer_octets: 0,
-        exchange: 0,
+        ..opened(core, &procedure, &Decision::forward(None), came)
     }
 }
 

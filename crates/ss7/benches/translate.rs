@@ -10,24 +10,7 @@ use ss7::translate::{Asked, Rule, Table};
 const PREFIXES: usize = 100_000;
 
 fn rule(name: u32, prefix: Digits) -> Rule {
-    Rule {
-        name: Symbol(name),
-        translation_type: None,
-        plan: None,
-        nature: None,
-        ssn: None,
-        from: None,
-        prefix,
-        to: Symbol(name),
-        point_code: None,
-        strip: 0,
-        prepend: Digits::EMPTY,
-        set_plan: None,
-        set_nature: None,
-        set_translation_type: None,
-        set_ssn: None,
-        route_on_ssn: false,
-    }
+    Rule::new(Symbol(name), prefix, Symbol(name))
 }
 
 fn translate(c: &mut Criterion) {

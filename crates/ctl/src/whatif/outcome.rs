@@ -1,6 +1,6 @@
 //! What was decided on one registration, and the record that steering learns from.
 
-use procedure::{Act, Code, Decision, Finish, Procedure, Provenance, Record, Time, WorkerId};
+use procedure::{Code, Decision, Finish, Procedure, Provenance, Record, Time, WorkerId};
 
 use super::tally::Verdict;
 use super::traffic::End;
@@ -32,34 +32,13 @@ pub(crate) fn record(
         End::Else => (Finish::Refused, Code::None, Provenance::Unroutable),
     };
     Record {
-        opened: procedure.arrived,
         closed,
-        stack: procedure.stack,
-        worker: WorkerId(0),
-        from: procedure.from,
-        to: None,
         sends: 1,
-        application: procedure.application,
-        operation: procedure.operation,
-        act: Act::Register,
-        domain: procedure.domain,
-        access: procedure.access,
-        repeat: procedure.repeat,
-        imsi: procedure.imsi,
-        customer: decision.customer,
-        home: decision.home,
-        visited: decision.visited,
-        preferred: decision.preferred,
         finish,
         code,
         success: end == End::Accepted,
         provenance,
-        attempt: decision.attempt,
-        exit: decision.exit,
-        because: decision.because,
         frames: 2,
-        request_octets: 0,
-        answer_octets: 0,
-        exchange: procedure.exchange,
+        ..Record::opening(procedure, decision, WorkerId(0))
     }
 }

@@ -119,13 +119,12 @@ impl Areas {
 
     /// The same without a trace that somebody asked.
     pub(crate) fn peek(&self, key: AreaKey) -> Option<Estimate> {
-        let known = |range: &mut Area| range.moved + range.stayed >= KNOWN_WELL;
-        if self.0.with_known(key.range, known) == Some(true) {
-            return self.0.with_known(key.range, |range| range.estimate(range.own_belief()));
-        }
-        let before = self.0.with_known(key.area, |area| area.belief()).unwrap_or_default();
-        let known = self.0.with_known(key.range, |range| range.estimate(before));
-        known.or_else(|| Some(Area::default().estimate(before)))
+        let range = self.0.with_known(key.range, |range| *range).unwrap_or_default();
+        let before = match range.moved + range.stayed >= KNOWN_WELL {
+            true => range.own_belief(),
+            false => self.0.with_known(key.area, |area| area.belief()).unwrap_or_default(),
+        };
+        Some(range.estimate(before))
     }
 
     /// A device was refused there for the first time in its episode.

@@ -37,7 +37,8 @@ impl std::fmt::Display for Calendar {
 
 /// Year, month and day of a day since 1970: counted in years that begin in March, so that the day
 /// that comes and goes is the last one.
-fn civil(day: u64) -> (u64, u64, u64) {
+#[must_use]
+pub fn civil(day: u64) -> (u64, u64, u64) {
     let days = day + 719_468;
     let (era, of_era) = (days / 146_097, days % 146_097);
     let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;

@@ -51,10 +51,34 @@ impl<C: Cell> Cells<C> {
         now: Tick,
         work: impl FnOnce(Place, &mut C) -> R,
     ) -> Option<R> {
+        self.asked(key, now, true, work)
+    }
+
+    /// Works on the cell of a key if there is one, as asked for now.
+    pub(crate) fn with_place<R>(
+        &self,
+        key: u64,
+        now: Tick,
+        work: impl FnOnce(Place, &mut C) -> R,
+    ) -> Option<R> {
+        self.asked(key, now, false, work)
+    }
+
+    fn asked<R>(
+        &self,
+        key: u64,
+        now: Tick,
+        makes: bool,
+        work: impl FnOnce(Place, &mut C) -> R,
+    ) -> Option<R> {
         let key = key.max(1);
-        let set = (key >> 32) as usize % self.sets.len().max(1);
+        let set = self.set(key);
         let mut entries = self.sets.get(set)?.lock();
-        let way = entries.iter().position(|entry| entry.key == key).or_else(|| {
+        let known = entries.iter().position(|entry| entry.key == key);
+        if known.is_none() && !makes {
+            return None;
+        }
+        let way = known.or_else(|| {
             let (way, oldest) =
                 entries.iter_mut().enumerate().min_by_key(|(_, e)| (e.key != 0, e.asked))?;
             self.forgotten.fetch_add(u64::from(oldest.key != 0), Ordering::Relaxed);
@@ -67,27 +91,15 @@ impl<C: Cell> Cells<C> {
         Some(work(place, &mut entry.cell))
     }
 
-    /// Works on the cell of a key if there is one, as asked for now.
-    pub(crate) fn with_place<R>(
-        &self,
-        key: u64,
-        now: Tick,
-        work: impl FnOnce(Place, &mut C) -> R,
-    ) -> Option<R> {
-        let key = key.max(1);
-        let set = (key >> 32) as usize % self.sets.len().max(1);
-        let mut entries = self.sets.get(set)?.lock();
-        let (way, entry) = entries.iter_mut().enumerate().find(|(_, entry)| entry.key == key)?;
-        entry.asked = now;
-        let place = Place(u16::try_from(set * WAYS + way).unwrap_or(u16::MAX));
-        Some(work(place, &mut entry.cell))
-    }
-
     /// Works on the cell of a key if there is one.
     pub(crate) fn with_known<R>(&self, key: u64, work: impl FnOnce(&mut C) -> R) -> Option<R> {
         let key = key.max(1);
-        let mut entries = self.sets.get((key >> 32) as usize % self.sets.len().max(1))?.lock();
+        let mut entries = self.sets.get(self.set(key))?.lock();
         entries.iter_mut().find(|entry| entry.key == key).map(|entry| work(&mut entry.cell))
+    }
+
+    fn set(&self, key: u64) -> usize {
+        (key >> 32) as usize % self.sets.len().max(1)
     }
 
     /// Works on the cell at a place, whosever it is by now.

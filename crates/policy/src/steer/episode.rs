@@ -123,7 +123,7 @@ impl Episode {
     pub(crate) fn is_over(&self, now: Tick) -> bool {
         now >= match self.is_held() {
             true => self.stamp,
-            false if self.slots.iter().any(|slot| slot.is_settled()) => self.stamp.plus(WELCOME),
+            false if self.is_settled() => self.stamp.plus(WELCOME),
             false => self.stamp.plus(FORGET),
         }
     }

@@ -24,8 +24,8 @@ use serde_json::Value;
 use super::calendar::TICK_MS;
 use super::ground::{Ground, NONE};
 use super::handset::Ask;
-use super::plane::{Books, Peers, Policies, Signalling};
-use super::s6a::{ADDRESS, Hss, Mme, imsi};
+use super::plane::{Books, GATEWAY, Peers, Policies, Signalling};
+use super::s6a::{ADDRESS, Hss, Mme, subscriber};
 use crate::diameter::{base, parse};
 
 /// Most subscribers of a live world: one thread serves all their networks.
@@ -167,14 +167,11 @@ impl Signalling for LivePlane {
     }
 
     fn ask(&mut self, ground: &Ground, class: u8, ask: &Ask) {
-        let customer = ground
-            .class(class)
-            .and_then(|class| class.customers.get(usize::from(ask.identity)).copied());
-        let imsi = imsi(ground, class, ask.identity, ask.handset);
+        let (customer, imsi) = subscriber(ground, class, ask);
         let node = usize::from(ask.node);
         if let (Some(mme), Some(wire)) = (self.mmes.get_mut(node), self.wires.get_mut(node)) {
             self.books.transactions += 1;
-            mme.ask(ask, customer.unwrap_or(NONE), imsi, &mut wire.out);
+            mme.ask(ask, customer, imsi, &mut wire.out);
         }
     }
 
@@ -317,10 +314,11 @@ fn write_files(
     peers: &Peers,
 ) -> std::io::Result<()> {
     fs::create_dir_all(folder.join("policies"))?;
-    let mut text = "[gateway]\norigin_host = \"dra1.ipx.example\"\npolicies = \"policies\"\n\
+    let mut text = format!(
+        "[gateway]\norigin_host = \"{GATEWAY}\"\npolicies = \"policies\"\n\
                     [[listen]]\naddress = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n\
                     [journal]\ndirectory = \"journal\"\nrestore_s = 0\n"
-        .to_owned();
+    );
     for ((name, _), peer) in peers.names(ground).iter().zip(&peers.0) {
         text.push_str(&format!(
             "[[peer]]\nname = \"{name}\"\norigin_host = \"{}\"\naddresses = [\"127.0.0.1\"]\n",

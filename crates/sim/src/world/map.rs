@@ -446,23 +446,12 @@ pub(super) fn config(
 
 fn table(ground: &Ground, servers: &[(String, LinkId, u32)], symbols: &Symbols) -> Table {
     let digits = ground.numbers.networks.iter().chain(&ground.numbers.homes);
-    let rule = |(digits, (name, ..)): (&String, &(String, LinkId, u32))| Rule {
-        name: symbols.intern(name),
-        translation_type: None,
-        plan: None,
-        nature: None,
-        ssn: None,
-        from: None,
-        prefix: Digits::from_ascii(digits.as_bytes()).unwrap_or(Digits::EMPTY),
-        to: symbols.intern(name),
-        point_code: None,
-        strip: 0,
-        prepend: Digits::EMPTY,
-        set_plan: None,
-        set_nature: None,
-        set_translation_type: None,
-        set_ssn: None,
-        route_on_ssn: false,
+    let rule = |(digits, (name, ..)): (&String, &(String, LinkId, u32))| {
+        Rule::new(
+            symbols.intern(name),
+            Digits::from_ascii(digits.as_bytes()).unwrap_or(Digits::EMPTY),
+            symbols.intern(name),
+        )
     };
     let rules = digits.zip(servers).map(rule).collect();
     let codes: Vec<_> =

@@ -14,12 +14,12 @@ use super::handset::{Ask, Op};
 use super::ledger::Ledger;
 use super::map::{self, Hlr, Visited};
 use super::plans::{self, Numbers};
-use super::s6a::{ADDRESS, Heard, Hss, Mme, hss_host, imsi, mme_host};
+use super::s6a::{ADDRESS, Heard, Hss, Mme, hss_host, mme_host, subscriber};
 use super::scenario::Scenario;
 use crate::Identity;
 use crate::diameter::{base, parse};
 
-const GATEWAY: &str = "dra1.ipx.example";
+pub(super) const GATEWAY: &str = "dra1.ipx.example";
 const GATEWAY_REALM: &str = "ipx.example";
 /// The world begins on an ordinary morning: plans know dates and hours.
 const STARTED_UNIX_S: u64 = 1_780_300_800;
@@ -365,11 +365,8 @@ impl Signalling for Plane {
     }
 
     fn ask(&mut self, ground: &Ground, class: u8, ask: &Ask) {
-        let customer = ground
-            .class(class)
-            .and_then(|class| class.customers.get(usize::from(ask.identity)).copied());
-        let imsi = imsi(ground, class, ask.identity, ask.handset);
-        let (node, customer) = (usize::from(ask.node), customer.unwrap_or(NONE));
+        let (customer, imsi) = subscriber(ground, class, ask);
+        let node = usize::from(ask.node);
         self.books.transactions += 1;
         if !matches!(ask.op, Op::Sai | Op::SaiLater | Op::Ul | Op::Ugl) {
             if let (Some(mme), Some(out)) = (self.mmes.get_mut(node), self.inbound.get_mut(node)) {

@@ -297,6 +297,13 @@ impl Hss {
     }
 }
 
+/// Whose subscriber asks, and its IMSI.
+pub(super) fn subscriber(ground: &Ground, class: u8, ask: &Ask) -> (u8, u64) {
+    let customers = ground.class(class).map(|class| &class.customers);
+    let customer = customers.and_then(|all| all.get(usize::from(ask.identity)).copied());
+    (customer.unwrap_or(NONE), imsi(ground, class, ask.identity, ask.handset))
+}
+
 /// The IMSI of a subscriber: its class's first digits, and its number.
 pub(super) fn imsi(ground: &Ground, class: u8, identity: u8, handset: u32) -> u64 {
     let prefix = ground.class(class).and_then(|class| class.prefixes.get(usize::from(identity)));

@@ -52,6 +52,29 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// A rule that asks for nothing but the first digits, and changes nothing on the way.
+    #[must_use]
+    pub const fn new(name: Symbol, prefix: Digits, to: Symbol) -> Self {
+        Self {
+            name,
+            translation_type: None,
+            plan: None,
+            nature: None,
+            ssn: None,
+            from: None,
+            prefix,
+            to,
+            point_code: None,
+            strip: 0,
+            prepend: Digits::EMPTY,
+            set_plan: None,
+            set_nature: None,
+            set_translation_type: None,
+            set_ssn: None,
+            route_on_ssn: false,
+        }
+    }
+
     fn asks_for(&self) -> usize {
         let octets = [self.translation_type, self.plan, self.nature, self.ssn];
         octets.iter().flatten().count() + usize::from(self.from.is_some())

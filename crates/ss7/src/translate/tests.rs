@@ -6,24 +6,7 @@ fn digits(text: &str) -> Digits {
 }
 
 fn rule(name: u32, prefix: &str) -> Rule {
-    Rule {
-        name: Symbol(name),
-        translation_type: None,
-        plan: None,
-        nature: None,
-        ssn: None,
-        from: None,
-        prefix: digits(prefix),
-        to: Symbol(name),
-        point_code: None,
-        strip: 0,
-        prepend: Digits::EMPTY,
-        set_plan: None,
-        set_nature: None,
-        set_translation_type: None,
-        set_ssn: None,
-        route_on_ssn: false,
-    }
+    Rule::new(Symbol(name), digits(prefix), Symbol(name))
 }
 
 fn asked(text: &str) -> Asked {

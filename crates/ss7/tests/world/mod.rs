@@ -38,24 +38,7 @@ pub(crate) fn hex(text: &str) -> Vec<u8> {
 }
 
 pub(crate) fn rule(name: u32, prefix: &str, to: Symbol) -> Rule {
-    Rule {
-        name: Symbol(name),
-        translation_type: None,
-        plan: None,
-        nature: None,
-        ssn: None,
-        from: None,
-        prefix: prefix.parse().unwrap(),
-        to,
-        point_code: None,
-        strip: 0,
-        prepend: Digits::EMPTY,
-        set_plan: None,
-        set_nature: None,
-        set_translation_type: None,
-        set_ssn: None,
-        route_on_ssn: false,
-    }
+    Rule::new(Symbol(name), prefix.parse().unwrap(), to)
 }
 
 pub(crate) fn config() -> Config {
