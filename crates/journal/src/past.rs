@@ -1,14 +1,14 @@
 //! Registrations of an earlier run, read back from its files: what steering goes on from.
 
-use std::fs::{self, File};
-use std::io::{self, BufRead as _, BufReader};
+use std::fs;
+use std::io;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
 use memchr::memmem;
 use procedure::{Access, Act, Domain, Exit, Imsi, Plmn, Provenance};
 
-use crate::read::{Line, files};
+use crate::read::{Line, Lines, files};
 use crate::{Key, PSEUDONYM_OCTETS};
 
 /// One registration as its record tells it.
@@ -66,23 +66,20 @@ pub fn registrations(
         if fs::metadata(&path)?.modified()? < from {
             continue;
         }
-        let mut input = BufReader::with_capacity(1 << 18, File::open(&path)?);
-        let mut buffer = Vec::new();
-        while input.read_until(b'\n', &mut buffer)? > 0 {
-            if wanted.find(&buffer).is_some() {
-                match serde_json::from_slice::<Line>(&buffer).ok() {
-                    Some(line) if line.ended_us() < from_us => {}
-                    Some(line) => match line.registration(key) {
-                        Some(registration) => {
-                            tally.registrations += 1;
-                            tell(registration);
-                        }
-                        None => tally.foreign += u64::from(line.subscriber.is_some()),
-                    },
-                    None => tally.unread += 1,
-                }
+        let mut lines = Lines::open(&path)?;
+        while let Some(line) = lines.next_wanted(|octets| wanted.find(octets).is_some()) {
+            match line {
+                Ok(line) if line.ended_us() < from_us => {}
+                Ok(line) => match line.registration(key) {
+                    Some(registration) => {
+                        tally.registrations += 1;
+                        tell(registration);
+                    }
+                    None => tally.foreign += u64::from(line.subscriber.is_some()),
+                },
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => tally.unread += 1,
+                Err(error) => return Err(error),
             }
-            buffer.clear();
         }
     }
     Ok(tally)

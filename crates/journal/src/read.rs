@@ -93,6 +93,27 @@ impl<R: BufRead> Lines<R> {
         Self { input, number: 0, buffer: Vec::new() }
     }
 
+    /// The next line whose octets are wanted; of the others nothing is parsed.
+    pub(crate) fn next_wanted(
+        &mut self,
+        wanted: impl Fn(&[u8]) -> bool,
+    ) -> Option<io::Result<Line>> {
+        loop {
+            self.buffer.clear();
+            self.number += 1;
+            let mut head = self.input.by_ref().take(LINE_OCTETS_MAX as u64);
+            match head.read_until(b'\n', &mut self.buffer) {
+                Ok(0) => return None,
+                Ok(octets) if octets >= LINE_OCTETS_MAX && !self.buffer.ends_with(b"\n") => {
+                    return Some(self.skip());
+                }
+                Ok(_) if wanted(&self.buffer) => return Some(self.parse()),
+                Ok(_) => {}
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+
     /// Passes over the rest of a line that is too long.
     fn skip(&mut self) -> io::Result<Line> {
         loop {
@@ -135,17 +156,7 @@ impl<R: BufRead> Iterator for Lines<R> {
     type Item = io::Result<Line>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.buffer.clear();
-        self.number += 1;
-        let mut head = self.input.by_ref().take(LINE_OCTETS_MAX as u64);
-        match head.read_until(b'\n', &mut self.buffer) {
-            Ok(0) => None,
-            Ok(octets) if octets >= LINE_OCTETS_MAX && !self.buffer.ends_with(b"\n") => {
-                Some(self.skip())
-            }
-            Ok(_) => Some(self.parse()),
-            Err(error) => Some(Err(error)),
-        }
+        self.next_wanted(|_| true)
     }
 }
 
